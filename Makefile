@@ -1,0 +1,35 @@
+# run · test · lab · clean. Everything lives in .venv, made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+# the tests train their own models and draw their own figures: nothing is taken from a make run
+TEST_FOLDER := $(CURDIR)/.pytest_cache/clean_state
+
+.PHONY: run test lab clean
+
+run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
+	$(BIN)/python -m vaelib.execute $(NOTEBOOKS)
+	$(BIN)/python -m vaelib.readme
+
+test: .venv/installed ## style, unit tests, and the notebooks through nbval
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+	rm -rf $(TEST_FOLDER) && mkdir -p $(TEST_FOLDER)
+	VAELIB_RUNS=$(TEST_FOLDER)/runs VAELIB_FIGURES=$(TEST_FOLDER)/figures \
+		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
+
+lab: .venv/installed ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
+
+clean: ## remove what the other commands made, but not .venv
+	rm -rf data/runs data/*/raw/*-ubyte .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "This needs Python 3.10 or newer: install one, then make PYTHON=python3.12 (its name)."; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ echo "Python's venv module is missing: install it (Debian: apt install python3-venv)."; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab,test]" || \
+		{ echo "The packages could not be installed: check the network, then run make again."; exit 1; }
+	@touch $@

@@ -1,0 +1,32 @@
+"""The library behind the tutorial series: a VAE as a feature extractor for few labels."""
+
+from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
+from vaelib.models import VAE
+from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
+from vaelib.runs import MLP, Recipe, Run, RunError, find_or_train, train_and_save
+from vaelib.training import TrainingError, TrainingSettings, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "VAE",
+    "DataError",
+    "Dataset",
+    "Recipe",
+    "Run",
+    "RunError",
+    "Split",
+    "TrainingError",
+    "TrainingSettings",
+    "bernoulli_log_likelihood",
+    "elbo_terms",
+    "find_or_train",
+    "gaussian_kl",
+    "label_budget",
+    "load",
+    "sample_latent",
+    "to_pixels",
+    "train",
+    "train_and_save",
+]

@@ -1,0 +1,91 @@
+"""Execute notebooks in order and in place: `python -m vaelib.execute notebooks/*.ipynb`.
+
+Each runs in a kernel of its own. Its time and peak memory are printed and kept in
+`data/runs/timings.json`; the stored notebook holds nothing that changes from run to run.
+"""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
+
+from vaelib.paths import runs_folder
+
+CELL_TIMEOUT = 1200  # seconds
+# other users of the machine cannot listen in, where the kernel knows how to prevent it
+CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
+
+
+class PeakMemory(threading.Thread):
+    """Watch this process's children and remember the largest resident memory of any, in GB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0.0
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Look ten times a second until stopped."""
+        while not self._ended.wait(0.1):
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    self.peak = max(self.peak, child.memory_info().rss / 1e9)
+                except psutil.Error:  # it has just ended
+                    continue
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._ended.set()
+        self.join()
+
+
+def execute(path: Path) -> dict[str, float]:
+    """Execute one notebook in place; return its seconds and its peak memory in GB.
+
+    Raises CellExecutionError where a cell fails; the notebook on disk is then left as it was.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        config=CONFIG,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    memory = PeakMemory()
+    memory.start()
+    began = time.perf_counter()
+    try:
+        client.execute()
+    finally:
+        memory.stop()
+    nbformat.write(notebook, path)
+    return {"seconds": time.perf_counter() - began, "peak_gb": memory.peak}
+
+
+def main(paths: list[Path]) -> int:
+    """Execute the notebooks, with a line of progress each; return the exit status."""
+    timings = {}
+    for number, path in enumerate(paths, start=1):
+        print(f"[{number}/{len(paths)}] {path.stem:18}", end=" ", flush=True)
+        try:
+            timings[path.stem] = execute(path)
+        except CellExecutionError as error:
+            print(f"failed\n\n{error}")
+            return 1
+        print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**timings[path.stem]))
+    print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
+    runs_folder().mkdir(parents=True, exist_ok=True)
+    (runs_folder() / "timings.json").write_text(json.dumps(timings, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main([Path(argument) for argument in sys.argv[1:]]))

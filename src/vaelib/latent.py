@@ -1,0 +1,144 @@
+"""The latent as features: encoding a whole split, active units, neighbours, t-SNE.
+
+Features leave this module as float32 arrays: what comes after it is scikit-learn's.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vaelib.data import to_pixels
+
+FloatArray = NDArray[np.float32]
+
+ACTIVE_VARIANCE = 0.01  # the usual threshold: Burda, Grosse & Salakhutdinov 2016, section 5.2
+
+
+class Posterior(NamedTuple):
+    """q_φ(z|x) of many images: mean and log-variance, float32 arrays (N, Z)."""
+
+    mean: FloatArray
+    log_variance: FloatArray
+
+    def sample(self, seed: int) -> FloatArray:
+        """Draw one latent an image: (N, Z). The same seed gives the same draw."""
+        noise = np.random.default_rng(seed).standard_normal(self.mean.shape, dtype=np.float32)
+        return self.mean + np.exp(0.5 * self.log_variance) * noise
+
+    def kl_per_latent(self) -> FloatArray:
+        """KL(q(z_j|x) ‖ N(0, 1)) in nats, averaged over the images: (Z,)."""
+        kl = 0.5 * (self.mean**2 + np.exp(self.log_variance) - 1 - self.log_variance)
+        return kl.mean(axis=0)
+
+
+@torch.inference_mode()
+def encode(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Posterior:
+    """Encode images once: uint8 (N, 28, 28) → mean and log-variance, each (N, Z).
+
+    Raises ValueError where there are no images.
+    """
+    if len(images) == 0:
+        raise ValueError("There are no images to encode.")
+    device = next(model.parameters()).device
+    model.eval()
+    batches = [model.encode(to_pixels(batch.to(device))) for batch in images.split(batch_size)]
+    mean, log_variance = (torch.cat(part).cpu().numpy() for part in zip(*batches, strict=True))
+    return Posterior(mean, log_variance)
+
+
+def variance_of_means(posterior: Posterior) -> FloatArray:
+    """Return the variance over the images of each latent's posterior mean: (Z,)."""
+    return posterior.mean.var(axis=0)
+
+
+def active_units(posterior: Posterior) -> NDArray[np.bool_]:
+    """Tell which latent dimensions carry anything about the image: (Z,) of bool.
+
+    A unit is active where its posterior mean varies over the images by more than 0.01; in the
+    others the posterior has collapsed onto the prior. Burda, Grosse & Salakhutdinov 2016.
+    """
+    return variance_of_means(posterior) > ACTIVE_VARIANCE
+
+
+def neighbour_accuracy(features: FloatArray, labels: Tensor, neighbours: int = 5) -> float:
+    """Return how often an image's nearest others, by vote, tell its class: a share in [0, 1].
+
+    `features`: (N, D), `labels`: (N,). Each image is left out of its own vote. Raises
+    ValueError where there are too few images or the lengths differ.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    check_features(features, labels)
+    if not 1 <= neighbours < len(features):
+        raise ValueError(
+            f"{neighbours} neighbours need more than {neighbours} images; there are "
+            f"{len(features)}."
+        )
+    search = NearestNeighbors(n_neighbors=neighbours).fit(features)
+    indices = search.kneighbors(return_distance=False)  # (N, K), each point itself left out
+    votes = np.asarray(labels)[indices]  # (N, K)
+    counts = (votes[:, :, None] == np.unique(labels)).sum(axis=1)  # (N, K) → (N, C)
+    return float((np.unique(labels)[counts.argmax(axis=1)] == np.asarray(labels)).mean())
+
+
+def trustworthiness(features: FloatArray, picture: FloatArray, neighbours: int = 5) -> float:
+    """Return how far neighbours in the picture are neighbours in the features: up to 1.
+
+    `features`: (N, D), `picture`: (N, 2). Venna & Kaski 2001, as scikit-learn computes it.
+    """
+    from sklearn.manifold import trustworthiness
+
+    return float(trustworthiness(features, picture, n_neighbors=neighbours))
+
+
+def first_positions(n_points: int, seed: int) -> FloatArray:
+    """Return a small random cloud (N, 2) for t-SNE to start from.
+
+    Pictures that are to be compared start from the same one.
+    """
+    generator = np.random.default_rng(seed)
+    return 1e-4 * generator.standard_normal((n_points, 2), dtype=np.float32)
+
+
+def tsne(
+    features: FloatArray,
+    start: FloatArray,
+    perplexity: float = 30,
+    iterations: int = 750,
+) -> FloatArray:
+    """Lay features out in the plane with t-SNE: (N, D) → (N, 2).
+
+    `start`: (N, 2), where each point begins. The first 250 iterations exaggerate the attraction
+    (they form the clusters), so fewer than about 500 in all leave the picture unfinished.
+    Raises ValueError where the perplexity does not fit the number of points.
+    van der Maaten & Hinton 2008.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    if start.shape != (len(features), 2):
+        raise ValueError(
+            f"t-SNE needs one start a point: {len(features)} points, start {start.shape}."
+        )
+    if not 1 <= perplexity < len(features):
+        raise ValueError(
+            f"Perplexity {perplexity} must lie between 1 and the number of points, {len(features)}."
+        )
+    method = TSNE(perplexity=perplexity, init=start, max_iter=iterations, method="barnes_hut")
+    # with two threads the sums do not depend on which one ends first, with more they do
+    with threadpool_limits(2):
+        return method.fit_transform(features)
+
+
+def check_features(features: FloatArray, labels: Tensor) -> None:
+    """Raise ValueError unless features are finite numbers (N, D) and labels (N,) fit them."""
+    if features.ndim != 2 or len(features) != len(labels):
+        raise ValueError(
+            f"Expected features (N, D) and labels (N,), got {features.shape} and "
+            f"{tuple(labels.shape)}."
+        )
+    if not np.isfinite(features).all():
+        raise ValueError("The features hold values that are not finite numbers.")

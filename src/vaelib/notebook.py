@@ -1,0 +1,112 @@
+"""What every notebook begins and ends with: set-up, progress, pictures, and numbers kept."""
+
+import base64
+import io
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from IPython.display import DisplayHandle, display
+from matplotlib.figure import Figure
+
+from vaelib import plots
+from vaelib.paths import figures_folder
+from vaelib.runs import Recipe
+from vaelib.training import EpochRecord
+
+METRICS_FILE = "metrics.json"
+DOTS_PER_INCH = 200  # twice what a page shows, so that pictures stay sharp
+
+
+def set_up(seed: int = 0) -> torch.device:
+    """Seed what is random, choose the pictures' style, and return the device to compute on."""
+    torch.manual_seed(seed)
+    plots.use_style()
+    device = best_device()
+    print(f"Computing on {device.type}, {torch.get_num_threads()} threads.")
+    return device
+
+
+def best_device() -> torch.device:
+    """Return CUDA or Apple's MPS where there is one, otherwise the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+class Progress:
+    """A line of plain text that grows with the epochs and stays as a table when they are done.
+
+    Pass it to training as `on_epoch`. It holds no times, so that a stored notebook comes out
+    the same from every run.
+    """
+
+    WIDTH = 30
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.epochs = recipe.training.epochs
+        self.handle: DisplayHandle | None = None
+
+    def __call__(self, record: EpochRecord) -> None:
+        """Show an epoch's record."""
+        line = (
+            f"ELBO {record.elbo:8.2f} = reconstruction {record.reconstruction:8.2f} "
+            f"− KL {record.kl:5.2f}   validation ELBO {record.validation_elbo:8.2f}   nats"
+        )
+        text = self._text(line, record.epoch)
+        if self.handle is None:
+            self.handle = display(text, raw=True, display_id=True)
+        else:
+            self.handle.update(text, raw=True)
+
+    def _text(self, line: str, epoch: int) -> dict[str, str]:
+        done = round(self.WIDTH * epoch / self.epochs)
+        bar = "█" * done + "░" * (self.WIDTH - done)
+        return {"text/plain": f"{bar} {epoch:>2}/{self.epochs}\n{line}"}
+
+
+def show(figure: Figure, name: str, alt: str) -> None:
+    """Save a figure as `figures/<name>.png` and show that very picture in the notebook.
+
+    `alt` says in words what the picture shows, for those who cannot see it.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    picture = buffer.getvalue()
+    _write_whole(figures_folder() / f"{name}.png", picture)
+    width = int(figure.get_size_inches()[0] * 96)  # a page's points an inch
+    display(
+        {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
+        metadata={"image/png": {"width": width, "alt": alt}},
+        raw=True,
+    )
+
+
+def record(**metrics: float) -> None:
+    """Keep numbers in `figures/metrics.json`, under flat names, rounded to four decimals.
+
+    Raises ValueError for a number that is not finite.
+    """
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise ValueError(f"The metric {name} is {value}, which is not a finite number.")
+    path = figures_folder() / METRICS_FILE
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    known |= {name: round(float(value), 4) for name, value in metrics.items()}
+    text = json.dumps(dict(sorted(known.items())), indent=2) + "\n"
+    _write_whole(path, text.encode())
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step, so that another notebook never reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    Path(partial).chmod(0o644)
+    os.replace(partial, path)

@@ -1,0 +1,109 @@
+"""The objective: the KL divergence, the Bernoulli log-likelihood, the ELBO; all in nats.
+
+Everything is summed over the pixels or the latent dimensions and returned one value an image.
+The mean over images is taken once, by the caller: a mean over the 784 pixels would weigh the KL
+784 times too much.
+"""
+
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class LatentModel(Protocol):
+    """What the objective asks of a model."""
+
+    latent_size: int
+
+    def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 784) → mean (B, Z), log_variance (B, Z) of q_φ(z|x)."""
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """(B, Z) → logits (B, 784) of p_θ(x|z)."""
+
+
+class ElboTerms(NamedTuple):
+    """The two terms of the ELBO in nats, each one value an image: (B,)."""
+
+    reconstruction: Tensor
+    kl: Tensor
+
+    @property
+    def elbo(self) -> Tensor:
+        """Reconstruction minus KL: (B,)."""
+        return self.reconstruction - self.kl
+
+
+def sample_latent(
+    mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draw z = μ + σ ε with ε ~ N(0, I): the reparameterised sample, differentiable in μ and σ.
+
+    `mean`, `log_variance`: (B, Z) float. Returns (B, Z). Raises ValueError where the shapes
+    differ. Kingma & Welling 2014, section 2.4.
+    """
+    _check_same_shape(mean, log_variance)
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    return mean + torch.exp(0.5 * log_variance) * noise
+
+
+def gaussian_kl_per_latent(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(q(z_j|x) ‖ N(0, 1)) in nats for each latent dimension: (B, Z), (B, Z) → (B, Z).
+
+    Raises ValueError where the shapes differ. Kingma & Welling 2014, appendix B.
+    """
+    _check_same_shape(mean, log_variance)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(q(z|x) ‖ N(0, I)) in nats, one value an image: (B, Z), (B, Z) → (B,)."""
+    return gaussian_kl_per_latent(mean, log_variance).sum(dim=1)
+
+
+def bernoulli_log_likelihood(logits: Tensor, pixels: Tensor) -> Tensor:
+    """Return log p(x|z) in nats under independent Bernoulli pixels, one value an image.
+
+    `logits`: (B, 784) float. `pixels`: (B, 784) float in [0, 1]; a value between 0 and 1 counts
+    as that share of ones, so the result is the expectation over binarised images. Taken from
+    the logits, it is exact where a probability would round to 0 or 1. Returns (B,). Raises
+    ValueError where the shapes differ or a pixel lies outside [0, 1] or is not a number.
+    """
+    _check_same_shape(logits, pixels)
+    _check_pixels(pixels)
+    return -F.binary_cross_entropy_with_logits(logits, pixels, reduction="none").sum(dim=1)
+
+
+def elbo_terms(
+    model: LatentModel, pixels: Tensor, generator: torch.Generator | None = None
+) -> ElboTerms:
+    """Return the ELBO's two terms, estimated with one latent sample an image.
+
+    ELBO = E_q[log p_θ(x|z)] − KL(q_φ(z|x) ‖ p(z)) ≤ log p_θ(x). `pixels`: (B, 784) float in
+    [0, 1]. Kingma & Welling 2014, equation 10 with L = 1.
+    """
+    mean, log_variance = model.encode(pixels)
+    latent = sample_latent(mean, log_variance, generator)
+    return ElboTerms(
+        reconstruction=bernoulli_log_likelihood(model.decode(latent), pixels),
+        kl=gaussian_kl(mean, log_variance),
+    )
+
+
+def _check_same_shape(first: Tensor, second: Tensor) -> None:
+    if first.shape != second.shape or first.ndim != 2:
+        raise ValueError(
+            "Expected two tensors of one shape (B, ·), got "
+            f"{tuple(first.shape)} and {tuple(second.shape)}."
+        )
+
+
+def _check_pixels(pixels: Tensor) -> None:
+    low, high = pixels.aminmax() if pixels.numel() else (torch.zeros(()), torch.zeros(()))
+    if not (low >= 0 and high <= 1):  # also false for NaN
+        raise ValueError(
+            f"Pixels must lie in [0, 1], but these span [{low:.3g}, {high:.3g}]. "
+            "Convert images with vaelib.data.to_pixels."
+        )

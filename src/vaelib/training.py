@@ -1,0 +1,193 @@
+"""The training loop, what it remembers, and the measure of a trained model."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vaelib.data import to_pixels
+from vaelib.objective import ElboTerms, elbo_terms
+
+EVALUATION_SEED = 1234  # the same noise for every model that is measured
+
+
+class TrainingError(RuntimeError):
+    """Training went wrong in a way that more of it cannot mend."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a training run depends on, besides the network and the images.
+
+    Attributes
+    ----------
+    epochs : how many times every image is seen.
+    batch_size : images a step.
+    peak_learning_rate : Adam's, at the top of the one-cycle schedule (Smith & Topin 2017).
+    binarise : draw black-or-white pixels with the grey levels as probabilities, anew each time.
+    seed : of the first weights, the order of the images and the noise.
+    snapshots : the epochs after which the weights are kept; the last one always is.
+    """
+
+    epochs: int = 31
+    batch_size: int = 256
+    peak_learning_rate: float = 3e-3
+    binarise: bool = False
+    seed: int = 0
+    snapshots: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or not self.peak_learning_rate > 0:
+            raise ValueError(
+                "Training needs at least one epoch, one image a batch and a positive learning "
+                f"rate: epochs={self.epochs}, batch_size={self.batch_size}, "
+                f"peak_learning_rate={self.peak_learning_rate}."
+            )
+        if any(not 1 <= epoch <= self.epochs for epoch in self.snapshots):
+            raise ValueError(f"Snapshots {self.snapshots} must lie in 1 to {self.epochs}.")
+
+
+class EpochRecord(NamedTuple):
+    """Means over the images in nats, for one epoch.
+
+    The training terms are averaged while the weights move; the validation terms are measured
+    after the epoch.
+    """
+
+    epoch: int
+    reconstruction: float
+    kl: float
+    validation_reconstruction: float
+    validation_kl: float
+
+    @property
+    def elbo(self) -> float:
+        """The ELBO on the training images."""
+        return self.reconstruction - self.kl
+
+    @property
+    def validation_elbo(self) -> float:
+        """The ELBO on the validation images."""
+        return self.validation_reconstruction - self.validation_kl
+
+
+@dataclass
+class TrainingResult:
+    """What training leaves behind: the curves, and the weights at each snapshot.
+
+    `snapshots` maps an epoch to a state dict on the CPU. `interrupted` is true where the reader
+    stopped the training: the curves then end early, and there is no last snapshot.
+    """
+
+    history: list[EpochRecord] = field(default_factory=list)
+    snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def train(
+    model: nn.Module,
+    images: Tensor,
+    validation_images: Tensor,
+    settings: TrainingSettings,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> TrainingResult:
+    """Maximise the ELBO of `model` on `images` with Adam; changes the model in place.
+
+    Parameters
+    ----------
+    model : a VAE, on the device to train on.
+    images, validation_images : uint8 (N, 28, 28). They are moved to the device once, and
+        turned into pixels a batch at a time.
+    settings : see `TrainingSettings`.
+    on_epoch : called with each epoch's record, for progress.
+
+    Raises
+    ------
+    TrainingError
+        As soon as the objective is no longer a finite number.
+    """
+    device = next(model.parameters()).device
+    images = images.to(device)
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    steps = math.ceil(len(images) / settings.batch_size) * settings.epochs
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.peak_learning_rate, total_steps=steps
+    )
+    result = TrainingResult()
+    try:
+        for epoch in range(1, settings.epochs + 1):
+            terms = _train_epoch(model, images, settings, optimizer, scheduler, generator, epoch)
+            validation = mean_elbo_terms(model, validation_images)
+            record = EpochRecord(
+                epoch,
+                *(term.item() for term in terms),
+                *(term.item() for term in validation),
+            )
+            result.history.append(record)
+            if epoch in settings.snapshots or epoch == settings.epochs:
+                result.snapshots[epoch] = {
+                    name: value.detach().cpu().clone() for name, value in model.state_dict().items()
+                }
+            if on_epoch:
+                on_epoch(record)
+    except KeyboardInterrupt:
+        result.interrupted = True
+    return result
+
+
+def _train_epoch(
+    model: nn.Module,
+    images: Tensor,
+    settings: TrainingSettings,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    generator: torch.Generator,
+    epoch: int,
+) -> ElboTerms:
+    """Take one pass over the images and return the terms' means on the way."""
+    model.train()
+    sums = torch.zeros(2, dtype=torch.float64)
+    order = torch.randperm(len(images), generator=generator, device=images.device)
+    for step, batch in enumerate(order.split(settings.batch_size), start=1):
+        pixels = to_pixels(images.index_select(0, batch))  # (B, 28, 28) → (B, 784)
+        if settings.binarise:
+            pixels = torch.bernoulli(pixels, generator=generator)
+        terms = elbo_terms(model, pixels, generator)
+        loss = -terms.elbo.mean()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"The ELBO became {-loss.item()} at step {step} of epoch {epoch}. Likely causes: "
+                f"a learning rate that is too high (its peak is {settings.peak_learning_rate}), "
+                "pixels outside [0, 1], or a log-variance that grew without bound."
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        sums += torch.stack([term.detach().sum() for term in terms]).cpu()
+    return ElboTerms(*(sums / len(images)))
+
+
+@torch.inference_mode()
+def mean_elbo_terms(
+    model: nn.Module, images: Tensor, seed: int = EVALUATION_SEED, batch_size: int = 1000
+) -> ElboTerms:
+    """Return the ELBO's terms in nats, averaged over `images`: uint8 (N, 28, 28).
+
+    One latent sample an image, from noise that depends on `seed` alone. Raises ValueError where
+    there are no images.
+    """
+    if len(images) == 0:
+        raise ValueError("There are no images to measure the ELBO on.")
+    device = next(model.parameters()).device
+    model.eval()
+    generator = torch.Generator(device).manual_seed(seed)
+    sums = torch.zeros(2, dtype=torch.float64)
+    for batch in images.split(batch_size):
+        terms = elbo_terms(model, to_pixels(batch.to(device)), generator)
+        sums += torch.stack([term.sum() for term in terms]).cpu()
+    return ElboTerms(*(sums / len(images)))

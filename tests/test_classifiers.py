@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from vaelib import classifiers
+from vaelib.classifiers import DescentSettings
+from vaelib.latent import Posterior
+
+
+@pytest.fixture
+def groups():
+    """Four overlapping groups of 200 points in six dimensions, with a narrow posterior each."""
+    generator = np.random.default_rng(0)
+    labels = torch.arange(4).repeat(200)
+    mean = 2 * np.eye(4, 6)[labels] + generator.standard_normal((800, 6))
+    mean = mean.astype(np.float32)
+    return Posterior(mean, np.full_like(mean, -2)), labels
+
+
+def descend(groups, **settings):
+    posterior, labels = groups
+    return classifiers.descend(posterior, labels, posterior, labels, DescentSettings(**settings))
+
+
+def test_converged_descent_reaches_the_optimum(groups):
+    posterior, labels = groups
+    ours = descend(groups, epochs=300, learning_rate=0.5, decay=True, sampled=False)
+    optimum = LogisticRegression(C=1e6, max_iter=1000).fit(posterior.mean, labels)
+    log_probabilities = optimum.predict_log_proba(posterior.mean)
+    best = -log_probabilities[np.arange(800), labels].mean()
+    assert best <= ours.training_loss[-1] < best + 0.003
+
+
+def test_recorded_loss_is_the_cross_entropy_of_the_final_layer(groups):
+    posterior, labels = groups
+    ours = descend(groups, epochs=3, learning_rate=0.1, sampled=False)
+    probabilities = ours.probabilities(posterior.mean)
+    expected = -np.log(probabilities[np.arange(800), labels]).mean()
+    assert ours.training_loss[-1] == pytest.approx(expected, rel=1e-5)
+    assert ours.validation_loss[-1] == pytest.approx(expected, rel=1e-5)
+    assert len(ours.training_loss) == 3
+
+
+def test_sampled_training_is_noisier_than_training_on_the_mean(groups):
+    sampled = descend(groups, epochs=100, learning_rate=0.5, decay=True, sampled=True)
+    on_mean = descend(groups, epochs=100, learning_rate=0.5, decay=True, sampled=False)
+    assert sampled.training_loss[-1] > on_mean.training_loss[-1]
+    assert np.ptp(np.diff(sampled.training_loss[-20:])) > np.ptp(
+        np.diff(on_mean.training_loss[-20:])
+    )
+
+
+def test_prediction_is_the_most_probable_class(groups):
+    ours = descend(groups, epochs=2, learning_rate=0.1)
+    probabilities = ours.probabilities(groups[0].mean)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert np.array_equal(ours.predict(groups[0].mean), probabilities.argmax(axis=1))
+
+
+def test_same_seed_gives_the_same_classifier(groups):
+    first, again = (descend(groups, epochs=2, learning_rate=0.1, seed=4) for _ in range(2))
+    other = descend(groups, epochs=2, learning_rate=0.1, seed=5)
+    assert torch.equal(first.layer.weight, again.layer.weight)
+    assert not torch.equal(first.layer.weight, other.layer.weight)
+
+
+def test_logistic_regression_is_at_its_optimum(groups):
+    """At the optimum of the penalised likelihood the gradient is zero."""
+    posterior, labels = groups
+    model = classifiers.fit_logistic_regression(posterior.mean, labels, inverse_strength=0.5)
+    residual = model.predict_proba(posterior.mean) - np.eye(4)[labels]  # (N, C)
+    gradient = residual.T @ posterior.mean + model.coef_ / 0.5  # (C, Z)
+    assert np.abs(gradient).max() / len(labels) < 2e-3
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    draws = generator.standard_normal((4000, 10))
+    covered = [abs(row.mean()) < classifiers.interval_95(row) for row in draws]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
+    with pytest.raises(ValueError, match="two draws"):
+        classifiers.interval_95([0.9])
+
+
+def test_labels_that_do_not_fit_are_refused(groups):
+    posterior, labels = groups
+    with pytest.raises(ValueError, match="one label"):
+        descend((posterior, labels[:-1]), epochs=1, learning_rate=0.1)
+    with pytest.raises(ValueError, match="two classes"):
+        descend((posterior, torch.zeros(800, dtype=torch.int64)), epochs=1, learning_rate=0.1)
+    with pytest.raises(ValueError, match="labels"):
+        classifiers.fit_logistic_regression(posterior.mean, labels[:-1])

@@ -1,0 +1,134 @@
+"""The objective against independent truth: torch.distributions, enumeration, finite differences."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+import vaelib
+from vaelib import objective
+
+
+@pytest.fixture
+def posterior():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(7, 5, generator=generator), torch.randn(7, 5, generator=generator)
+
+
+def test_kl_agrees_with_torch_distributions(posterior):
+    mean, log_variance = posterior
+    q = Normal(mean, torch.exp(0.5 * log_variance))
+    expected = kl_divergence(q, Normal(0.0, 1.0)).sum(dim=1)
+    torch.testing.assert_close(vaelib.gaussian_kl(mean, log_variance), expected)
+
+
+def test_kl_agrees_with_monte_carlo(posterior):
+    mean, log_variance = (part[:1] for part in posterior)
+    q = Normal(mean, torch.exp(0.5 * log_variance))
+    z = q.sample((200_000,))
+    ratio = (q.log_prob(z) - Normal(0.0, 1.0).log_prob(z)).sum(dim=(1, 2))
+    error = ratio.std().item() / len(ratio) ** 0.5
+    exact = vaelib.gaussian_kl(mean, log_variance).item()
+    assert abs(ratio.mean().item() - exact) < 4 * error
+
+
+def test_kl_is_zero_at_the_prior_and_nowhere_below(posterior):
+    zeros = torch.zeros(1, 5)
+    assert vaelib.gaussian_kl(zeros, zeros).item() == 0
+    assert (objective.gaussian_kl_per_latent(*posterior) > 0).all()
+
+
+def test_likelihood_agrees_with_torch_distributions():
+    logits = torch.randn(6, 784)
+    black_or_white = torch.bernoulli(torch.full((6, 784), 0.3))
+    expected = Bernoulli(logits=logits).log_prob(black_or_white).sum(dim=1)
+    torch.testing.assert_close(vaelib.bernoulli_log_likelihood(logits, black_or_white), expected)
+
+
+def test_grey_pixel_counts_as_its_share_of_ones():
+    logits = torch.tensor([[0.7]])
+    ink, paper = torch.ones(1, 1), torch.zeros(1, 1)
+    likelihood = vaelib.bernoulli_log_likelihood
+    expected = 0.3 * likelihood(logits, ink) + 0.7 * likelihood(logits, paper)
+    torch.testing.assert_close(likelihood(logits, torch.full((1, 1), 0.3)), expected)
+
+
+def test_likelihood_is_finite_for_extreme_logits():
+    logits = torch.tensor([[200.0, -200.0]])
+    assert vaelib.bernoulli_log_likelihood(logits, torch.tensor([[1.0, 0.0]])).item() == 0
+    wrong = vaelib.bernoulli_log_likelihood(logits, torch.tensor([[0.0, 1.0]]))
+    assert wrong.item() == pytest.approx(-400)
+
+
+def test_sample_has_the_posterior_s_mean_and_deviation():
+    mean, log_variance = torch.full((100_000, 1), 2.0), torch.full((100_000, 1), math.log(0.25))
+    z = vaelib.sample_latent(mean, log_variance, torch.Generator().manual_seed(0))
+    assert z.mean().item() == pytest.approx(2, abs=0.01)
+    assert z.std().item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_gradient_of_the_sample_agrees_with_finite_differences():
+    mean = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    log_variance = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+
+    def sample(mean, log_variance):
+        return vaelib.sample_latent(mean, log_variance, torch.Generator().manual_seed(0))
+
+    assert torch.autograd.gradcheck(sample, (mean, log_variance))
+
+
+def test_gradient_of_the_elbo_agrees_with_finite_differences(pixels):
+    pixels = pixels[:3].double()
+
+    def elbo(mean, log_variance, weight):
+        class Model:
+            encode = staticmethod(lambda _: (mean, log_variance))
+            decode = staticmethod(lambda z: z @ weight)
+
+        return objective.elbo_terms(Model, pixels, torch.Generator().manual_seed(0)).elbo
+
+    generator = torch.Generator().manual_seed(1)
+    parameters = [
+        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in [(3, 2), (3, 2), (2, 784)]
+    ]
+    assert torch.autograd.gradcheck(elbo, parameters)
+
+
+def test_elbo_is_a_bound_that_is_tight_at_the_true_posterior():
+    """A decoder that ignores z: log p(x) is known, and the ELBO reaches it where q is the prior."""
+    logits = torch.linspace(-2, 2, 784)
+
+    class Blind(torch.nn.Module):
+        latent_size = 3
+
+        def __init__(self, mean):
+            super().__init__()
+            self.mean = mean
+
+        def encode(self, x):
+            return torch.full((len(x), 3), self.mean), torch.zeros(len(x), 3)
+
+        def decode(self, z):
+            return logits.expand(len(z), -1)
+
+    pixels = torch.bernoulli(torch.full((4, 784), 0.4))
+    exact = Bernoulli(logits=logits).log_prob(pixels).sum(dim=1)
+    torch.testing.assert_close(objective.elbo_terms(Blind(0.0), pixels).elbo, exact)
+    assert (objective.elbo_terms(Blind(0.5), pixels).elbo < exact).all()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf])
+def test_pixels_outside_their_range_are_refused(value):
+    pixels = torch.zeros(2, 784)
+    pixels[1, 5] = value
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        vaelib.bernoulli_log_likelihood(torch.zeros(2, 784), pixels)
+
+
+@pytest.mark.parametrize("function", [vaelib.gaussian_kl, vaelib.sample_latent])
+@pytest.mark.parametrize("shapes", [((3, 4), (3, 5)), ((3, 4), (1, 4)), ((4,), (4,))])
+def test_shapes_that_differ_are_refused(function, shapes):
+    with pytest.raises(ValueError, match="shape"):
+        function(*(torch.zeros(shape) for shape in shapes))

@@ -1,0 +1,103 @@
+import math
+
+import pytest
+import torch
+
+import vaelib
+from vaelib import TrainingError, TrainingSettings, training
+
+
+def trained(small, **settings):
+    recipe = vaelib.Recipe("t", training=TrainingSettings(**{"epochs": 2, **settings}))
+    model = recipe.build()
+    result = vaelib.train(model, small.train.images, small.validation.images, recipe.training)
+    return model, result
+
+
+def test_training_raises_the_elbo(small):
+    before = training.mean_elbo_terms(vaelib.MLP.build(), small.validation.images).elbo
+    _, result = trained(small, epochs=3)
+    assert result.history[-1].validation_elbo > before + 100
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_does_not(small):
+    first, again, other = (trained(small, seed=seed)[0] for seed in (0, 0, 1))
+    torch.manual_seed(123)
+    weights = [model.decoder.output.weight for model in (first, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_history_adds_up(small):
+    model, result = trained(small)
+    record = result.history[-1]
+    assert record.elbo == pytest.approx(record.reconstruction - record.kl)
+    terms = training.mean_elbo_terms(model, small.validation.images)
+    assert record.validation_elbo == pytest.approx(terms.elbo.item())
+
+
+def test_mean_elbo_does_not_depend_on_the_batch_size_beyond_its_noise(small):
+    model, _ = trained(small)
+    one = training.mean_elbo_terms(model, small.test.images, batch_size=500)
+    two = training.mean_elbo_terms(model, small.test.images, batch_size=7)
+    assert one.kl.item() == pytest.approx(two.kl.item(), rel=1e-4)
+    assert one.elbo.item() == pytest.approx(two.elbo.item(), rel=1e-2)
+
+
+def test_snapshots_are_the_weights_of_their_epochs(small):
+    _, result = trained(small, epochs=3, snapshots=(1,))
+    assert list(result.snapshots) == [1, 3]
+    model = vaelib.MLP.build()
+    model.load_state_dict(result.snapshots[1])
+    terms = training.mean_elbo_terms(model, small.validation.images)
+    assert result.history[0].validation_kl == pytest.approx(terms.kl.item())
+
+
+def test_binarised_training_sees_only_paper_and_ink(small, monkeypatch):
+    seen = []
+    original = training.elbo_terms
+
+    def spy(model, pixels, generator=None):
+        if model.training:
+            seen.append(pixels.unique())
+        return original(model, pixels, generator)
+
+    monkeypatch.setattr(training, "elbo_terms", spy)
+    trained(small, epochs=1, binarise=True)
+    assert torch.cat(seen).unique().tolist() == [0, 1]
+
+
+def test_objective_that_is_no_number_stops_training_at_once(small):
+    with pytest.raises(TrainingError, match=r"step \d+ of epoch \d.*learning rate"):
+        trained(small, epochs=5, peak_learning_rate=1e6)
+
+
+def test_interrupted_training_keeps_its_curves(small):
+    def interrupt(record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    settings = TrainingSettings(epochs=5)
+    model = vaelib.MLP.build()
+    result = vaelib.train(model, small.train.images, small.validation.images, settings, interrupt)
+    assert result.interrupted
+    assert [record.epoch for record in result.history] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"peak_learning_rate": math.nan},
+        {"epochs": 3, "snapshots": (4,)},
+    ],
+)
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ValueError, match=r"must|needs"):
+        TrainingSettings(**settings)
+
+
+def test_no_images_to_measure_on_is_an_error(small):
+    with pytest.raises(ValueError, match="no images"):
+        training.mean_elbo_terms(vaelib.MLP.build(), small.test.images[:0])
