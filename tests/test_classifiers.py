@@ -61,8 +61,8 @@ def test_prediction_is_the_most_probable_class(groups):
 def test_same_seed_gives_the_same_classifier(groups):
     first, again = (descend(groups, epochs=2, learning_rate=0.1, seed=4) for _ in range(2))
     other = descend(groups, epochs=2, learning_rate=0.1, seed=5)
-    assert torch.equal(first.layer.weight, again.layer.weight)
-    assert not torch.equal(first.layer.weight, other.layer.weight)
+    assert torch.equal(first.weight, again.weight)
+    assert not torch.equal(first.weight, other.weight)
 
 
 def test_logistic_regression_is_at_its_optimum(groups):
@@ -91,3 +91,16 @@ def test_labels_that_do_not_fit_are_refused(groups):
         descend((posterior, torch.zeros(800, dtype=torch.int64)), epochs=1, learning_rate=0.1)
     with pytest.raises(ValueError, match="labels"):
         classifiers.fit_logistic_regression(posterior.mean, labels[:-1])
+
+
+def test_one_step_is_the_gradient_step_of_the_cross_entropy(groups):
+    posterior, labels = groups
+    features = torch.from_numpy(posterior.mean[:32])
+    weight = torch.randn(4, 6, requires_grad=True)
+    bias = torch.randn(4, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(features @ weight.T + bias, labels[:32])
+    gradients = torch.autograd.grad(loss, (weight, bias))
+    stepped = weight.detach().clone(), bias.detach().clone()
+    classifiers._descend_once(*stepped, features, labels[:32], rate=0.3)
+    for after, before, gradient in zip(stepped, (weight, bias), gradients, strict=True):
+        torch.testing.assert_close(after, before.detach() - 0.3 * gradient)

@@ -132,3 +132,77 @@ def test_pixels_outside_their_range_are_refused(value):
 def test_shapes_that_differ_are_refused(function, shapes):
     with pytest.raises(ValueError, match="shape"):
         function(*(torch.zeros(shape) for shape in shapes))
+
+
+class OneLatent(torch.nn.Module):
+    """One latent, six pixels, and a guess that is off: log p(x) can be had by quadrature."""
+
+    latent_size = 1
+
+    def __init__(self):
+        super().__init__()
+        self.slope = torch.tensor([[1.5, -2.0, 0.3, 0.0, 1.0, -0.7]])
+        self.offset = torch.tensor([0.2, 0.0, -1.0, 0.5, 0.1, -0.3])
+
+    def encode(self, x):
+        return x.mean(dim=1, keepdim=True), torch.full((len(x), 1), -0.5)
+
+    def decode(self, z):
+        return z @ self.slope + self.offset
+
+    def exact(self, pixels):
+        z = torch.linspace(-12, 12, 20_001, dtype=torch.float64)[:, None]
+        logits = z @ self.slope.double() + self.offset.double()
+        log_joint = Bernoulli(logits=logits[:, None]).log_prob(pixels.double()).sum(dim=2) + Normal(
+            0.0, 1.0
+        ).log_prob(z)  # (20001, B)
+        return log_joint.logsumexp(dim=0) + math.log(24 / 20_000)
+
+
+@pytest.fixture
+def six_pixels():
+    return torch.tensor([[1.0, 0, 0, 1, 1, 0], [0, 1, 1, 0, 0, 1], [1, 1, 1, 1, 1, 1]])
+
+
+def test_importance_weights_find_the_exact_likelihood(six_pixels):
+    model = OneLatent()
+    weights = objective.log_importance_weights(
+        model, six_pixels, 50_000, torch.Generator().manual_seed(0)
+    )
+    assert weights.shape == (3, 50_000)
+    assert weights.dtype == torch.float64
+    estimate = objective.importance_weighted_bound(weights, 50_000)
+    torch.testing.assert_close(estimate, model.exact(six_pixels), atol=0.01, rtol=0)
+
+
+def test_bound_rises_with_k_from_the_elbo_and_stays_below(six_pixels):
+    model = OneLatent()
+    weights = objective.log_importance_weights(
+        model, six_pixels, 40_000, torch.Generator().manual_seed(0)
+    )
+    bounds = [objective.importance_weighted_bound(weights, k).mean() for k in (1, 5, 50, 500)]
+    assert bounds == sorted(bounds)
+    assert bounds[-1] < model.exact(six_pixels).mean() + 0.005
+    many = six_pixels.repeat(20_000, 1)
+    elbo = objective.elbo_terms(model, many, torch.Generator().manual_seed(1)).elbo.mean()
+    assert bounds[0].item() == pytest.approx(elbo.item(), abs=0.02)
+
+
+def test_weights_do_not_depend_on_the_chunk(six_pixels):
+    whole, parts = (
+        objective.log_importance_weights(
+            OneLatent(), six_pixels, 100, torch.Generator().manual_seed(0), chunk=chunk
+        )
+        for chunk in (100, 20)
+    )
+    torch.testing.assert_close(whole, parts)
+
+
+def test_impossible_requests_for_weights_are_refused(six_pixels):
+    with pytest.raises(ValueError, match="black or white"):
+        objective.log_importance_weights(OneLatent(), six_pixels * 0.5, 10)
+    with pytest.raises(ValueError, match="At least one"):
+        objective.log_importance_weights(OneLatent(), six_pixels, 0)
+    for k in (0, 11):
+        with pytest.raises(ValueError, match="number of draws"):
+            objective.importance_weighted_bound(torch.zeros(2, 10), k)

@@ -1,6 +1,7 @@
 """Features in, scores out: the linear classifier on the frozen encoder's latents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaelib.latent import FloatArray, Posterior, check_features
 
@@ -41,23 +42,30 @@ class DescentSettings:
 class LinearClassifier:
     """Softmax of a linear layer, and its cross-entropy after each epoch of training.
 
+    `weight` is (C, Z), `bias` (C,).
     `training_loss` and `validation_loss` are in nats an image, each measured on all its images
     with the weights as they are after the epoch.
     """
 
-    layer: nn.Linear
+    weight: Tensor
+    bias: Tensor
     training_loss: list[float]
     validation_loss: list[float]
 
-    @torch.inference_mode()
     def predict(self, features: FloatArray) -> NDArray[np.int64]:
         """Return the most probable class of each row: (N, Z) → (N,)."""
-        return self.layer(torch.from_numpy(features)).argmax(dim=1).numpy()
+        return self._logits(torch.from_numpy(features)).argmax(dim=1).numpy()
 
-    @torch.inference_mode()
     def probabilities(self, features: FloatArray) -> FloatArray:
         """Return the class probabilities: (N, Z) → (N, C)."""
-        return self.layer(torch.from_numpy(features)).softmax(dim=1).numpy()
+        return self._logits(torch.from_numpy(features)).softmax(dim=1).numpy()
+
+    def cross_entropy(self, features: Tensor, labels: Tensor) -> float:
+        """Return the mean of −log p(label | features), in nats: (N, Z), (N,)."""
+        return F.cross_entropy(self._logits(features), labels).item()
+
+    def _logits(self, features: Tensor) -> Tensor:
+        return torch.addmm(self.bias, features, self.weight.T)  # (N, Z) → (N, C)
 
 
 def descend(
@@ -80,34 +88,51 @@ def descend(
     if len(labels.unique()) < 2:
         raise ValueError("A classifier needs images of at least two classes.")
     generator = torch.Generator().manual_seed(settings.seed)
-    layer = _linear_layer(train.mean.shape[1], n_classes, generator)
-    optimizer = torch.optim.SGD(layer.parameters(), lr=settings.learning_rate, fused=True)
-    scheduler = torch.optim.lr_scheduler.LinearLR(
-        optimizer, 1, 0 if settings.decay else 1, total_iters=settings.epochs
-    )
-    classifier = LinearClassifier(layer, [], [])
-    for _ in range(settings.epochs):
+    weight, bias = _first_weights(train.mean.shape[1], n_classes, generator)
+    classifier = LinearClassifier(weight, bias, [], [])
+    for epoch in range(settings.epochs):
         features = _features(train, settings.sampled, generator)
-        for batch in torch.randperm(len(labels), generator=generator).split(settings.batch_size):
-            loss = F.cross_entropy(layer(features[batch]), labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        scheduler.step()
+        rate = settings.learning_rate
+        rate *= 1 - epoch / settings.epochs if settings.decay else 1
+        with one_thread():
+            order = torch.randperm(len(labels), generator=generator)
+            for batch in order.split(settings.batch_size):
+                _descend_once(weight, bias, features[batch], labels[batch], rate)
         held_out = _features(validation, settings.sampled, generator)
-        classifier.training_loss.append(_cross_entropy(layer, features, labels))
-        classifier.validation_loss.append(_cross_entropy(layer, held_out, validation_labels))
+        classifier.training_loss.append(classifier.cross_entropy(features, labels))
+        classifier.validation_loss.append(classifier.cross_entropy(held_out, validation_labels))
     return classifier
 
 
-def _linear_layer(n_features: int, n_classes: int, generator: torch.Generator) -> nn.Linear:
-    """Return a linear layer with torch's usual first weights, drawn from `generator`."""
-    layer = nn.Linear(n_features, n_classes)
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: for matrices this small, sharing the work costs more than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _descend_once(
+    weight: Tensor, bias: Tensor, features: Tensor, labels: Tensor, rate: float
+) -> None:
+    """Take one step in place: the gradient of the cross-entropy is probabilities minus truth."""
+    residual = torch.addmm(bias, features, weight.T).softmax(dim=1)  # (B, Z) → (B, C)
+    residual[torch.arange(len(labels)), labels] -= 1
+    weight.addmm_(residual.T, features, alpha=-rate / len(labels))
+    bias.sub_(residual.mean(dim=0), alpha=rate)
+
+
+def _first_weights(
+    n_features: int, n_classes: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the first weights of a linear layer, drawn as torch.nn.Linear draws them."""
     bound = n_features**-0.5
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.uniform_(-bound, bound, generator=generator)
-    return layer
+    weight = torch.empty(n_classes, n_features).uniform_(-bound, bound, generator=generator)
+    bias = torch.empty(n_classes).uniform_(-bound, bound, generator=generator)
+    return weight, bias
 
 
 def _features(posterior: Posterior, sampled: bool, generator: torch.Generator) -> Tensor:
@@ -116,11 +141,6 @@ def _features(posterior: Posterior, sampled: bool, generator: torch.Generator) -
         return mean
     deviation = torch.from_numpy(posterior.log_variance).mul(0.5).exp()
     return mean + deviation * torch.randn(mean.shape, generator=generator)
-
-
-@torch.inference_mode()
-def _cross_entropy(layer: nn.Linear, features: Tensor, labels: Tensor) -> float:
-    return F.cross_entropy(layer(features), labels).item()
 
 
 def fit_logistic_regression(

@@ -5,6 +5,8 @@ The mean over images is taken once, by the caller: a mean over the 784 pixels wo
 784 times too much.
 """
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -90,6 +92,60 @@ def elbo_terms(
         reconstruction=bernoulli_log_likelihood(model.decode(latent), pixels),
         kl=gaussian_kl(mean, log_variance),
     )
+
+
+@torch.inference_mode()
+def log_importance_weights(
+    model: LatentModel,
+    pixels: Tensor,
+    n_samples: int,
+    generator: torch.Generator | None = None,
+    on_image: Callable[[int], None] | None = None,
+    chunk: int = 1000,
+) -> Tensor:
+    """Draw z from q_φ(z|x) and return log p_θ(x|z) p(z) / q_φ(z|x) for each draw, in nats.
+
+    The average of the weights themselves, not of their logarithms, is an unbiased estimate of
+    p_θ(x). `pixels`: (B, 784), black or white, float 0 or 1. Returns (B, K) in float64; one
+    image and `chunk` draws at a time are in memory. `on_image` is called with the number of
+    images done. Raises ValueError where there is no draw, or a pixel is grey: the average over
+    the black-and-white images that a grey one stands for is not what this estimates.
+    Burda, Grosse & Salakhutdinov 2016.
+    """
+    if n_samples < 1:
+        raise ValueError(f"At least one sample an image is needed, not {n_samples}.")
+    if not ((pixels == 0) | (pixels == 1)).all():
+        raise ValueError("Importance weights need black or white pixels: draw them with bernoulli.")
+    weights = torch.empty(len(pixels), n_samples, dtype=torch.float64)
+    means, log_variances = model.encode(pixels)
+    for i, (image, mean, log_variance) in enumerate(zip(pixels, means, log_variances, strict=True)):
+        draws = []
+        for size in torch.arange(n_samples).split(chunk):
+            noise = torch.randn(len(size), len(mean), generator=generator, device=mean.device)
+            latent = mean + torch.exp(0.5 * log_variance) * noise  # (K, Z)
+            logits = model.decode(latent)  # (K, 784)
+            # the Bernoulli log-likelihood of one image under many latents, as two cheap sums
+            log_likelihood = logits @ image - F.softplus(logits).sum(dim=1)  # (K,)
+            log_prior_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=1)
+            draws.append(log_likelihood.double() + log_prior_ratio.double())
+        weights[i] = torch.cat(draws)
+        if on_image:
+            on_image(i + 1)
+    return weights
+
+
+def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
+    """Return the lower bound on log p_θ(x) from k draws at a time, in nats: (B, K) → (B,).
+
+    The K draws are cut into groups of k, and the groups' bounds averaged, so that every k uses
+    all draws. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
+    unless 1 ≤ k ≤ K.
+    """
+    n_samples = log_weights.shape[1]
+    if not 1 <= k <= n_samples:
+        raise ValueError(f"k = {k} must lie between 1 and the number of draws, {n_samples}.")
+    groups = log_weights[:, : n_samples // k * k].unflatten(1, (-1, k))  # (B, K / k, k)
+    return (groups.logsumexp(dim=2) - math.log(k)).mean(dim=1)
 
 
 def _check_same_shape(first: Tensor, second: Tensor) -> None:

@@ -69,7 +69,9 @@ def picture_grid(
     `row_labels` stand left of the rows, `column_labels` above the columns.
     """
     n_rows, n_columns = len(pictures), len(pictures[0])
-    margin = 0.09 * max((len(label) for label in row_labels), default=0)
+    margin = 0.09 * max(
+        (len(line) for label in row_labels for line in label.split("\n")), default=0
+    )
     figure = Figure(
         figsize=(n_columns * size + margin + 0.2, n_rows * size + (0.9 if column_labels else 0.6)),
         layout="constrained",
@@ -249,7 +251,12 @@ def convergence(
     ax.plot(sizes, estimates, color=BLUE)
     ax.axhline(exact, color=ORANGE, linestyle="--")
     ax.annotate(
-        f"exact {exact:.3f}", (sizes[0], exact), (2, 5), textcoords="offset points", color=ORANGE
+        f"exact {exact:.3f}",
+        (sizes[-1], exact),
+        (0, 8),
+        textcoords="offset points",
+        ha="right",
+        color=ORANGE,
     )
     ax.annotate(
         "estimate ± 1 standard error",
@@ -304,9 +311,11 @@ def draw_classes(
             ax.text(
                 *np.median(points, axis=0), name, color="white", fontsize=fontsize, weight="bold",
                 ha="center", va="center",
-                path_effects=[withStroke(linewidth=3.5, foreground=INK)],
+                path_effects=[withStroke(linewidth=fontsize / 5, foreground=INK)],
             )  # fmt: skip
-    ax.set(xticks=[], yticks=[], aspect="equal", xlabel="t-SNE 1, no unit", ylabel="t-SNE 2")
+    ax.set(
+        xticks=[], yticks=[], aspect="equal", xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)"
+    )
     ax.margins(0.03)
 
 
