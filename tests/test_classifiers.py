@@ -74,6 +74,21 @@ def test_logistic_regression_is_at_its_optimum(groups):
     assert np.abs(gradient).max() / len(labels) < 2e-3
 
 
+def test_kernel_features_reproduce_the_kernel_and_bend_straight_lines():
+    generator = np.random.default_rng(0)
+    points = generator.standard_normal((400, 2)).astype(np.float32)
+    inside = torch.from_numpy(np.linalg.norm(points, axis=1) < 1).long()
+    (features,) = classifiers.kernel_features(points, components=400, width=0.5)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.testing.assert_allclose(features @ features.T, np.exp(-0.5 * distances**2), atol=0.01)
+    straight = classifiers.fit_logistic_regression(points, inside)
+    curved = classifiers.fit_logistic_regression(features, inside, 100)
+    assert straight.score(points, inside) < 0.75
+    assert curved.score(features, inside) > 0.95
+    with pytest.raises(ValueError, match="components"):
+        classifiers.kernel_features(points[:10], components=11)
+
+
 def test_interval_covers_the_mean_as_often_as_it_says():
     generator = np.random.default_rng(0)
     draws = generator.standard_normal((4000, 10))

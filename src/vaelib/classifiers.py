@@ -144,19 +144,45 @@ def _features(posterior: Posterior, sampled: bool, generator: torch.Generator) -
 
 
 def fit_logistic_regression(
-    features: FloatArray, labels: Tensor, inverse_strength: float = 1.0
+    features: FloatArray, labels: Tensor, inverse_strength: float = 0.1
 ) -> "LogisticRegression":
     """Fit multinomial logistic regression to its optimum: (N, D) features, (N,) labels.
 
-    `inverse_strength` is scikit-learn's C: the smaller, the stronger the ridge penalty. The
-    result has `predict` and `score`. Raises ValueError for features that do not fit the labels,
+    `inverse_strength` is scikit-learn's C: the smaller, the stronger the ridge penalty; 0.1 is
+    close to the best on validation for pixels and latents at every number of labels. The result
+    has `predict` and `score`. Raises ValueError for features that do not fit the labels,
     or hold fewer than two classes.
     """
     from sklearn.linear_model import LogisticRegression
 
     check_features(features, labels)
-    model = LogisticRegression(C=inverse_strength, max_iter=1000, tol=1e-3)
+    model = LogisticRegression(C=inverse_strength, max_iter=1000, tol=1e-4)
     return model.fit(features, np.asarray(labels))
+
+
+def kernel_features(
+    train: FloatArray, *others: FloatArray, components: int = 2000, width: float = 0.05
+) -> list[FloatArray]:
+    """Return features in which a straight line is a curve in the latent: (N, Z) → (N, M) each.
+
+    Each feature tells how near an image is to one of M training images, by the Gaussian kernel
+    exp(−width · distance²), made orthogonal (Nyström; Williams & Seeger 2001). `width` and
+    `components` were chosen on validation. Raises ValueError where there are fewer training
+    images than components.
+    """
+    from sklearn.kernel_approximation import Nystroem
+
+    if len(train) < components:
+        raise ValueError(f"{components} components need as many training images: {len(train)}.")
+    kernel = Nystroem(gamma=width, n_components=components, random_state=0).fit(train)
+    return [
+        np.concatenate([kernel.transform(part).astype(np.float32) for part in _parts(features)])
+        for features in (train, *others)
+    ]
+
+
+def _parts(features: FloatArray, size: int = 5000) -> list[FloatArray]:
+    return [features[start : start + size] for start in range(0, len(features), size)]
 
 
 def interval_95(draws: Sequence[float]) -> float:

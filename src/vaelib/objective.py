@@ -119,16 +119,17 @@ def log_importance_weights(
     weights = torch.empty(len(pixels), n_samples, dtype=torch.float64)
     means, log_variances = model.encode(pixels)
     for i, (image, mean, log_variance) in enumerate(zip(pixels, means, log_variances, strict=True)):
-        draws = []
-        for size in torch.arange(n_samples).split(chunk):
-            noise = torch.randn(len(size), len(mean), generator=generator, device=mean.device)
-            latent = mean + torch.exp(0.5 * log_variance) * noise  # (K, Z)
-            logits = model.decode(latent)  # (K, 784)
-            # the Bernoulli log-likelihood of one image under many latents, as two cheap sums
-            log_likelihood = logits @ image - F.softplus(logits).sum(dim=1)  # (K,)
-            log_prior_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=1)
-            draws.append(log_likelihood.double() + log_prior_ratio.double())
-        weights[i] = torch.cat(draws)
+        noise = torch.randn(n_samples, len(mean), generator=generator, device=mean.device)
+        latent = mean + torch.exp(0.5 * log_variance) * noise  # (K, Z)
+        log_prior_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=1)
+        # the Bernoulli log-likelihood of one image under many latents, as two cheap sums
+        log_likelihood = torch.cat(
+            [
+                logits @ image - F.softplus(logits).sum(dim=1)
+                for logits in map(model.decode, latent.split(chunk))
+            ]
+        )  # (K,)
+        weights[i] = log_likelihood.double() + log_prior_ratio.double()
         if on_image:
             on_image(i + 1)
     return weights

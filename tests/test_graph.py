@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from scipy.sparse.csgraph import connected_components
+
+from vaelib import graph
+
+
+@pytest.fixture(scope="module")
+def moons():
+    """Two interlocking half circles: neighbours tell them apart, a straight line cannot."""
+    generator = np.random.default_rng(0)
+    angle = generator.uniform(0, np.pi, (2, 300))
+    first = np.stack([np.cos(angle[0]), np.sin(angle[0])], axis=1)
+    second = np.stack([1 - np.cos(angle[1]), 0.5 - np.sin(angle[1])], axis=1)
+    points = np.concatenate([first, second]) + 0.05 * generator.standard_normal((600, 2))
+    return points.astype(np.float32), torch.arange(2).repeat_interleave(300)
+
+
+@pytest.fixture(scope="module")
+def linked(moons):
+    return graph.neighbour_graph(moons[0], neighbours=8, modes=20)
+
+
+def test_two_labels_are_enough_for_two_moons(moons, linked):
+    _, labels = moons
+    chosen = torch.tensor([0, 300])
+    spread = graph.spread_labels(linked, chosen, labels[chosen], n_classes=2)
+    assert (spread == labels).float().mean() > 0.98
+
+
+def test_given_labels_stay_even_when_they_are_wrong(moons, linked):
+    _, labels = moons
+    chosen = torch.tensor([0, 1, 300, 301])
+    wrong = torch.tensor([0, 1, 1, 1])
+    spread = graph.spread_labels(linked, chosen, wrong, n_classes=2)
+    assert torch.equal(spread[chosen], wrong)
+    assert (spread == labels).float().mean() > 0.95
+
+
+def test_classes_end_with_equal_shares(moons, linked):
+    _, labels = moons
+    chosen = torch.tensor([5, 6, 7, 8, 9, 310])
+    spread = graph.spread_labels(linked, chosen, labels[chosen], n_classes=2)
+    assert spread.bincount().tolist() == pytest.approx([300, 300], abs=20)
+
+
+def test_modes_are_eigenvectors_of_the_normalised_graph(linked):
+    links = graph.link_neighbours(linked.search).toarray()
+    degree = links.sum(axis=1)
+    laplacian = np.eye(600) - links / np.sqrt(degree[:, None] * degree[None])
+    np.testing.assert_allclose(linked.rates, np.linalg.eigvalsh(laplacian)[:20], atol=1e-4)
+    residual = laplacian @ linked.modes - linked.modes * linked.rates
+    assert np.abs(np.linalg.norm(residual, axis=0)).max() < 0.01
+
+
+def test_links_are_the_definition_s(moons, linked):
+    points, _ = moons
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    expected = np.zeros((600, 600))
+    for i, row in enumerate(distances):
+        near = np.argsort(row)[:8]
+        expected[i, near] = np.exp(-((row[near] / row[near[-1]]) ** 2))
+    links = graph.link_neighbours(linked.search)
+    ring = links.toarray() - (expected + expected.T) / 2
+    assert connected_components(links)[0] == 1
+    assert ring.min() > -1e-6
+    assert ring.sum() == pytest.approx(600 * graph.FAINT, rel=1e-3)
+
+
+def test_balance_has_the_promised_margins():
+    heat = torch.rand(200, 5, generator=torch.Generator().manual_seed(0)) + 0.01
+    balanced = graph.balance(heat, iterations=200)
+    torch.testing.assert_close(balanced.sum(dim=1), torch.ones(200))
+    torch.testing.assert_close(balanced.sum(dim=0), torch.full((5,), 40.0), rtol=1e-3, atol=0)
+
+
+def test_a_new_image_asks_its_nearest_training_images(moons, linked):
+    points, labels = moons
+    neighbours = linked.neighbours(points + 0.001)
+    np.testing.assert_allclose(neighbours.weights.sum(axis=1), 1, rtol=1e-5)
+    votes = neighbours.average(np.eye(2, dtype=np.float32)[labels])
+    assert (votes.argmax(axis=1) == labels.numpy()).mean() > 0.99
+
+
+def test_requests_that_do_not_fit_are_refused(moons, linked):
+    points, labels = moons
+    with pytest.raises(ValueError, match="more images"):
+        graph.neighbour_graph(points[:10])
+    with pytest.raises(ValueError, match="finite"):
+        graph.neighbour_graph(np.full_like(points, np.nan))
+    with pytest.raises(ValueError, match="Each of the 2 classes"):
+        graph.spread_labels(linked, torch.tensor([0]), labels[:1], n_classes=2)
+    with pytest.raises(ValueError, match="exactly one label"):
+        graph.spread_labels(linked, torch.tensor([0, 1]), labels[:1], n_classes=2)
