@@ -59,6 +59,7 @@ def test_progress_ends_full_and_tells_no_time(displayed):
     for epoch in (1, 31):
         progress(EpochRecord(epoch, -80.0, 25.0, -81.0, 25.0))
     assert len(displayed) == 2
+    assert "░" in displayed[0]["text/plain"]
     last = displayed[-1]["text/plain"]
     assert "░" not in last
     assert "31/31" in last

@@ -3,13 +3,14 @@
 from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
 from vaelib.models import VAE
 from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
-from vaelib.runs import MLP, Recipe, Run, RunError, find_or_train, train_and_save
+from vaelib.runs import MLP, MLP_SHORT, Recipe, Run, RunError, find_or_train, train_and_save
 from vaelib.training import TrainingError, TrainingSettings, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "MLP_SHORT",
     "VAE",
     "DataError",
     "Dataset",

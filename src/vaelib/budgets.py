@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from vaelib.classifiers import fit_logistic_regression, interval_95
@@ -103,17 +104,18 @@ def run_grid(
         for name, features in methods.items()
         for budget in budgets
     }
-    cells = joblib.Parallel(return_as="generator")(
-        joblib.delayed(_fit_cell)(
-            methods[name], labels, test_labels, name, budget, draw, strengths[name, budget]
-        )
-        for name, budget, draw in tasks
-    )
     done = []
-    for cell in cells:
-        done.append(cell)
-        if on_cell:
-            on_cell(len(done), len(tasks))
+    with threadpool_limits(1):  # the tasks run side by side, not the sums within one
+        cells = joblib.Parallel(return_as="generator")(
+            joblib.delayed(_fit_cell)(
+                methods[name], labels, test_labels, name, budget, draw, strengths[name, budget]
+            )
+            for name, budget, draw in tasks
+        )
+        for cell in cells:
+            done.append(cell)
+            if on_cell:
+                on_cell(len(done), len(tasks))
     return done
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from vaelib.latent import FloatArray, Posterior, check_features
 
 if TYPE_CHECKING:
+    from sklearn.kernel_approximation import Nystroem
     from sklearn.linear_model import LogisticRegression
 
 
@@ -154,14 +155,16 @@ def fit_logistic_regression(
     or hold fewer than two classes.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     check_features(features, labels)
     model = LogisticRegression(C=inverse_strength, max_iter=1000, tol=1e-4)
-    return model.fit(features, np.asarray(labels))
+    with threadpool_limits(1):  # its products are narrow: sharing them costs more than it saves
+        return model.fit(features, np.asarray(labels))
 
 
 def kernel_features(
-    train: FloatArray, *others: FloatArray, components: int = 2000, width: float = 0.05
+    train: FloatArray, *others: FloatArray, components: int = 1000, width: float = 0.05
 ) -> list[FloatArray]:
     """Return features in which a straight line is a curve in the latent: (N, Z) → (N, M) each.
 
@@ -175,14 +178,15 @@ def kernel_features(
     if len(train) < components:
         raise ValueError(f"{components} components need as many training images: {len(train)}.")
     kernel = Nystroem(gamma=width, n_components=components, random_state=0).fit(train)
-    return [
-        np.concatenate([kernel.transform(part).astype(np.float32) for part in _parts(features)])
-        for features in (train, *others)
-    ]
+    return [_transform_in_parts(kernel, features) for features in (train, *others)]
 
 
-def _parts(features: FloatArray, size: int = 5000) -> list[FloatArray]:
-    return [features[start : start + size] for start in range(0, len(features), size)]
+def _transform_in_parts(kernel: "Nystroem", features: FloatArray, size: int = 5000) -> FloatArray:
+    """Fill the result part by part: in one go it would take several times the memory."""
+    result = np.empty((len(features), kernel.n_components), dtype=np.float32)
+    for start in range(0, len(features), size):
+        result[start : start + size] = kernel.transform(features[start : start + size])
+    return result
 
 
 def interval_95(draws: Sequence[float]) -> float:

@@ -19,6 +19,7 @@ from vaelib.runs import Recipe
 from vaelib.training import EpochRecord
 
 METRICS_FILE = "metrics.json"
+BAR_WIDTH = 30
 DOTS_PER_INCH = 192  # twice what a page shows, so that pictures stay sharp
 
 
@@ -41,13 +42,11 @@ def best_device() -> torch.device:
 
 
 class Progress:
-    """A line of plain text that grows with the epochs and stays as a table when they are done.
+    """A line of plain text that grows with the epochs and stays as their sum when they are done.
 
     Pass it to training as `on_epoch`. It holds no times, so that a stored notebook comes out
     the same from every run.
     """
-
-    WIDTH = 30
 
     def __init__(self, recipe: Recipe) -> None:
         self.epochs = recipe.training.epochs
@@ -55,20 +54,38 @@ class Progress:
 
     def __call__(self, record: EpochRecord) -> None:
         """Show an epoch's record."""
-        line = (
+        text = (
+            f"{_bar(record.epoch, self.epochs)} epochs\n"
             f"ELBO {record.elbo:8.2f} = reconstruction {record.reconstruction:8.2f} "
             f"− KL {record.kl:5.2f}   validation ELBO {record.validation_elbo:8.2f}   nats"
         )
-        text = self._text(line, record.epoch)
-        if self.handle is None:
-            self.handle = display(text, raw=True, display_id=True)
-        else:
-            self.handle.update(text, raw=True)
+        self.handle = _show_text(text, self.handle)
 
-    def _text(self, line: str, epoch: int) -> dict[str, str]:
-        done = round(self.WIDTH * epoch / self.epochs)
-        bar = "█" * done + "░" * (self.WIDTH - done)
-        return {"text/plain": f"{bar} {epoch:>2}/{self.epochs}\n{line}"}
+
+class Counter:
+    """A line of plain text that counts: call it with the number done and the number in all."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.handle: DisplayHandle | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        self.handle = _show_text(f"{_bar(done, total)} {self.what}", self.handle)
+
+
+def _bar(done: int, total: int) -> str:
+    filled = BAR_WIDTH * done // total
+    return "█" * filled + "░" * (BAR_WIDTH - filled) + f" {done}/{total}"
+
+
+def _show_text(text: str, handle: DisplayHandle | None) -> DisplayHandle:
+    """Show plain text, in place of what `handle` shows if there is one."""
+    bundle = {"text/plain": text}
+    if handle is None:
+        return display(bundle, raw=True, display_id=True)
+    handle.update(bundle, raw=True)
+    return handle
 
 
 def show(figure: Figure, name: str, alt: str) -> None:

@@ -399,6 +399,92 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
     return figure
 
 
+def accuracy_by_budget(
+    curves: Mapping[str, Mapping[int, tuple[float, float]]],
+    published: Mapping[str, Mapping[int, float]],
+    title: str,
+    protocol: str,
+) -> Figure:
+    """Show accuracy against the number of labels: name → budget → (mean, half-width), in [0, 1].
+
+    `published` results, name → budget → accuracy, are grey marks with a letter each.
+    """
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    ax = figure.subplots()
+    last = max(budget for curve in curves.values() for budget in curve)
+    ends = []
+    for (name, curve), colour, marker in zip(
+        curves.items(), CLASS_COLOURS, "osD^vPXhp*", strict=False
+    ):
+        means, errors = np.array(list(curve.values())).T
+        ax.errorbar(
+            list(curve), means, np.nan_to_num(errors), color=colour, marker=marker, capsize=2
+        )
+        if last in curve:
+            ends.append((means[-1], name, colour))
+        else:  # a short curve is named at its start, above or below
+            above = means[0] >= max(other[min(curve)][0] for other in curves.values())
+            ax.annotate(
+                name, (min(curve), means[0]), (10, 16 if above else -26), color=colour,
+                textcoords="offset points", weight="semibold", va="center",
+            )  # fmt: skip
+    for number, (name, points) in enumerate(published.items()):
+        letter = "abcdefgh"[number]
+        beside = 1.07 ** (number - len(published) / 2)  # so that equal results stay legible
+        ax.plot(
+            [beside * budget for budget in points], list(points.values()), linestyle="",
+            color=INK, marker=f"${letter}$", markersize=8, label=name,
+        )  # fmt: skip
+    ticks = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99]
+    ax.set(xscale="log", yscale="logit", xlim=(8, 30 * last), ylim=(0.28, 0.99))
+    ax.set(xlabel="labelled images, class-balanced", ylabel="test accuracy, % (logit scale)")
+    ax.set_yticks(ticks, [f"{100 * tick:.0f}" for tick in ticks])
+    ax.set_xticks([10, 100, 1000, 10_000, 50_000], ["10", "100", "1,000", "10,000", "50,000"])
+    ax.minorticks_off()
+    _label_ends(ax, last, ends)
+    ax.legend(title="published (Kingma et al. 2014)", loc="lower right", fontsize=10)
+    ax.set_title(title, pad=12)
+    figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
+    return figure
+
+
+def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
+    """Name each curve right of its last point, the names pushed apart where curves end together."""
+    lowest_free = -np.inf
+    for height, name, colour in sorted(ends):
+        place = max(np.log(height / (1 - height)), lowest_free)
+        lowest_free = place + 0.2
+        ax.text(
+            1.25 * x, 1 / (1 + np.exp(-place)), name, color=colour, va="center", weight="semibold"
+        )
+
+
+def score_overlap(
+    scores: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    names: tuple[str, str],
+    title: str,
+) -> Figure:
+    """Show how far two classes' scores overlap: classifier → scores of the one and the other.
+
+    A score is the log-odds of the second class against the first, in nats; the border is 0.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    for ax, (classifier, pair) in zip(figure.subplots(1, len(scores)), scores.items(), strict=True):
+        wrong = (pair[0] > 0).mean() / 2 + (pair[1] < 0).mean() / 2
+        reach = np.quantile(np.abs(np.concatenate(pair)), 0.99)
+        for values, name, colour in zip(pair, names, (BLUE, ORANGE), strict=True):
+            ax.hist(values, bins=np.linspace(-reach, reach, 50), color=colour, alpha=0.6)
+            ax.text(
+                np.median(values), ax.get_ylim()[1] * 0.55, name, color=colour, fontsize=20,
+                weight="bold", ha="center", path_effects=[withStroke(linewidth=4, foreground="w")],
+            )  # fmt: skip
+        ax.axvline(0, color=INK, linewidth=1.2)
+        ax.set_title(f"{classifier}: {wrong:.1%} on the wrong side", fontsize=12, weight="normal")
+        ax.set(xlabel=f"log-odds of {names[1]} against {names[0]}, nats", ylabel="test images")
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
 def captioned_pictures(
     pictures: Pictures, captions: Sequence[str], title: str, columns: int = 8
 ) -> Figure:

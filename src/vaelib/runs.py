@@ -10,7 +10,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -56,6 +56,10 @@ MLP = Recipe(
     sizes={"latent_size": 30, "hidden_size": 400},
     training=TrainingSettings(epochs=31, snapshots=(1, 31)),
 )
+
+
+# the same network, trained for less long: enough for neighbourhoods
+MLP_SHORT = replace(MLP, name="mlp-short", training=TrainingSettings(epochs=8))
 
 
 @dataclass(frozen=True)
