@@ -1,8 +1,7 @@
 """The experiment: accuracy against the number of labels, for many ways to use them.
 
-A method is a function that turns the features of a few labelled images, and their labels, into
-predictions for validation and test images. The grid of methods × budgets × draws runs through
-joblib, one task a cell, so that its backend can be exchanged without touching the code.
+A method is one kind of features, read by logistic regression. The grid of methods × budgets ×
+draws runs through joblib, one task a cell, so that its backend can be exchanged.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -89,9 +88,9 @@ def run_grid(
 ) -> list[Cell]:
     """Fit logistic regression on every features × budget × draw and score it on test images.
 
-    Where it runs is joblib's business: inside `joblib.parallel_config("dask")` or `"ray"` the
-    same call spreads over a cluster, with the same numbers. `on_cell` is called with the number
-    of cells done and in all.
+    Where it runs is joblib's business: inside `joblib.parallel_config` the same call uses
+    another backend, with the same numbers (tested with threads). `on_cell` is called with the
+    number of cells done and in all.
     """
     tasks = [
         (name, budget, draw)

@@ -407,7 +407,7 @@ def accuracy_by_budget(
 ) -> Figure:
     """Show accuracy against the number of labels: name → budget → (mean, half-width), in [0, 1].
 
-    `published` results, name → budget → accuracy, are grey marks with a letter each.
+    `published` results, name → budget → accuracy, are marked with a letter each.
     """
     figure = Figure(figsize=(11, 7), layout="constrained")
     ax = figure.subplots()
