@@ -1,11 +1,11 @@
-# run · test · lab · clean. Everything lives in .venv, made on first use.
+# run · test · test-all · lab · clean. Everything lives in .venv, made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 TEST_FOLDER := $(CURDIR)/.pytest_cache/clean_state
 
-.PHONY: run test lab clean
+.PHONY: run test test-all lab clean
 
 run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
 	$(BIN)/python -m vaelib.execute $(NOTEBOOKS)
@@ -14,10 +14,13 @@ run: .venv/installed ## execute the four notebooks in place; figures and numbers
 test: .venv/installed ## style, unit tests, and the notebooks through nbval
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not long"
 	rm -rf $(TEST_FOLDER) && mkdir -p $(TEST_FOLDER)
 	VAELIB_RUNS=$(TEST_FOLDER)/runs VAELIB_FIGURES=$(TEST_FOLDER)/figures \
 		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
+
+test-all: .venv/installed ## the long tests, beside make test
+	$(BIN)/python -m pytest -m long
 
 lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
