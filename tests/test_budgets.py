@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from vaelib import budgets, label_budget
-from vaelib.budgets import Features
+from vaelib.budgets import Cell, Features, Labels, LogisticMethod
+
+SIZES = (6, 30, 600)
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +21,10 @@ def problem():
         return labels, clear.astype(np.float32), noisy.astype(np.float32)
 
     parts = [split(n) for n in (600, 300, 900)]
-    labels = [part[0] for part in parts]
+    labels = Labels(*(part[0] for part in parts))
     methods = {
-        "clear": Features(*(part[1] for part in parts)),
-        "noisy": Features(*(part[2] for part in parts)),
+        "clear": LogisticMethod.tuned(Features(*(part[1] for part in parts)), labels, SIZES),
+        "noisy": LogisticMethod.tuned(Features(*(part[2] for part in parts)), labels, SIZES),
     }
     return methods, labels
 
@@ -30,7 +32,7 @@ def problem():
 @pytest.fixture(scope="module")
 def cells(problem):
     methods, labels = problem
-    return budgets.run_grid(methods, *labels, budgets=(6, 30, 600))
+    return budgets.run_grid(methods, labels.train, SIZES)
 
 
 def test_grid_holds_every_method_budget_and_draw_once(cells):
@@ -39,52 +41,80 @@ def test_grid_holds_every_method_budget_and_draw_once(cells):
 
 
 def test_more_labels_and_better_features_score_higher(cells):
-    mean = {
-        (method, budget): budgets.summarise(
-            [c.accuracy for c in cells if (c.method, c.budget) == (method, budget)]
-        ).mean
-        for method in ("clear", "noisy")
-        for budget in (6, 600)
-    }
-    assert mean["clear", 600] > mean["clear", 6]
-    assert mean["clear", 6] > mean["noisy", 6]
+    summary = budgets.summarise(cells)
+    assert summary["clear"][600].mean > summary["clear"][6].mean
+    assert summary["clear"][6].mean > summary["noisy"][6].mean
 
 
-def test_a_cell_is_what_fitting_by_hand_gives(problem, cells):
+def test_a_cell_is_what_scikit_learn_gives(problem, cells):
     from sklearn.linear_model import LogisticRegression
 
-    methods, (labels, _, test_labels) = problem
-    cell = next(c for c in cells if (c.method, c.budget, c.draw) == ("clear", 30, 4))
-    chosen = label_budget(labels, 30, seed=4)
-    model = LogisticRegression(C=cell.inverse_strength, max_iter=1000, tol=1e-4)
-    model.fit(methods["clear"].train[chosen], labels[chosen])
-    assert cell.accuracy == model.score(methods["clear"].test, test_labels)
+    methods, labels = problem
+    features = methods["clear"].features
+    cell = next(c for c in cells if c[:3] == ("clear", 30, 4))
+    chosen = label_budget(labels.train, 30, seed=4)
+    model = LogisticRegression(C=methods["clear"].strengths[30], max_iter=1000, tol=1e-4)
+    model.fit(features.train[chosen], labels.train[chosen])
+    assert cell.accuracy == pytest.approx(model.score(features.test, labels.test), abs=0.002)
 
 
 def test_strength_is_chosen_on_validation_and_not_on_test(problem):
-    methods, (labels, validation_labels, _) = problem
+    methods, labels = problem
     noisy = methods["noisy"]
-    strength = budgets.choose_strength(noisy, labels, validation_labels, 30)
-    without_test = Features(noisy.train, noisy.validation, np.zeros_like(noisy.test))
-    assert strength == budgets.choose_strength(without_test, labels, validation_labels, 30)
-    assert strength in budgets.INVERSE_STRENGTHS
+    without_test = noisy.features._replace(test=np.zeros_like(noisy.features.test))
+    assert noisy.strengths[30] == budgets.choose_strength(without_test, labels, 30)
+    assert noisy.strengths[30] in budgets.INVERSE_STRENGTHS
 
 
 def test_threads_give_the_same_numbers(problem, cells):
     methods, labels = problem
     with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert budgets.run_grid(methods, *labels, budgets=(6, 30, 600)) == cells
+        assert budgets.run_grid(methods, labels.train, SIZES) == cells
+
+
+def test_a_dask_cluster_gives_the_same_numbers(problem, cells):
+    from distributed import Client, LocalCluster
+
+    methods, labels = problem
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        assert budgets.run_grid(methods, labels.train, SIZES) == cells
 
 
 def test_progress_counts_to_the_end(problem):
     methods, labels = problem
     seen = []
-    budgets.run_grid(methods, *labels, budgets=(6,), on_cell=lambda *count: seen.append(count))
+    budgets.run_grid(methods, labels.train, (6,), on_cell=lambda *count: seen.append(count))
     assert seen == [(i, 20) for i in range(1, 21)]
 
 
+def test_a_method_sees_only_the_rows_it_may_look_at(problem):
+    _, labels = problem
+    seen = []
+
+    def method(chosen, draw):
+        seen.append((len(chosen), draw, torch.bincount(labels.train[chosen]).tolist()))
+        return 0.5
+
+    budgets.run_grid({"spy": method}, labels.train, (6, 30))
+    assert seen == [(n, draw, [n // 3] * 3) for n in (6, 30) for draw in range(10)]
+
+
 def test_summary_of_one_draw_claims_no_interval():
-    score = budgets.summarise([0.9])
-    assert score.mean == 0.9
-    assert np.isnan(score.half_width)
-    assert budgets.summarise([0.8, 1.0]).std == pytest.approx(0.1414, abs=1e-3)
+    one, two = Cell("one", 6, 0, 0.9), [Cell("two", 6, draw, 0.8 + 0.2 * draw) for draw in (0, 1)]
+    summary = budgets.summarise([one, *two])
+    assert summary["one"][6].mean == 0.9
+    assert np.isnan(summary["one"][6].half_width)
+    assert summary["two"][6].std == pytest.approx(0.1414, abs=1e-3)
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    draws = generator.standard_normal((4000, 10))
+    covered = [abs(row.mean()) < budgets.interval_95(row) for row in draws]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
+    with pytest.raises(ValueError, match="two draws"):
+        budgets.interval_95([0.9])

@@ -1,7 +1,8 @@
 """The experiment: accuracy against the number of labels, for many ways to use them.
 
-A method is one kind of features, read by logistic regression. The grid of methods × budgets ×
-draws runs through joblib, one task a cell, so that its backend can be exchanged.
+A method is anything that takes the rows of the training images whose labels it may look at, and
+returns its accuracy on the test images. The grid of methods × budgets × draws runs through
+joblib, one task a cell, so that its backend can be exchanged.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,25 +11,86 @@ from typing import NamedTuple
 
 import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from vaelib.classifiers import fit_logistic_regression, interval_95
-from vaelib.data import label_budget
+from vaelib.data import Dataset, label_budget
+from vaelib.graph import Graph, spread_labels
 from vaelib.latent import FloatArray
+from vaelib.logistic import fit_logistic_regression
+from vaelib.threads import one_thread
 
 BUDGETS = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
 INVERSE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 LARGEST_SEARCH = 1000  # above, the ridge chosen for this budget is used: it hardly matters
 
+Method = Callable[[Tensor, int], float]  # rows with a label, number of the draw → test accuracy
 
-@dataclass(frozen=True)
-class Features:
+
+class Labels(NamedTuple):
+    """The labels of the three splits: (N,), (V,), (T,)."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Labels":
+        """Return the labels of a data set."""
+        return cls(dataset.train.labels, dataset.validation.labels, dataset.test.labels)
+
+
+class Features(NamedTuple):
     """One way of looking at the images: features of the three splits, (N, D), (V, D), (T, D)."""
 
     train: FloatArray
     validation: FloatArray
     test: FloatArray
+
+
+@dataclass(frozen=True)
+class LogisticMethod:
+    """Logistic regression on features, with the ridge that is best on validation.
+
+    `strengths`: the C of each budget.
+    """
+
+    features: Features
+    labels: Labels
+    strengths: Mapping[int, float]
+
+    @classmethod
+    def tuned(
+        cls, features: Features, labels: Labels, budgets: Sequence[int] = BUDGETS
+    ) -> "LogisticMethod":
+        """Choose C for every budget."""
+        return cls(features, labels, {n: choose_strength(features, labels, n) for n in budgets})
+
+    def __call__(self, chosen: Tensor, draw: int) -> float:
+        """Fit on the chosen rows and score on the test images; `draw` changes nothing."""
+        every_row = len(chosen) == len(self.labels.train)  # then no copy of large features
+        rows = self.features.train if every_row else self.features.train[chosen]
+        labels = self.labels.train if every_row else self.labels.train[chosen]
+        classifier = fit_logistic_regression(rows, labels, self.strengths[len(chosen)])
+        return classifier.score(self.features.test, self.labels.test)
+
+
+@dataclass(frozen=True)
+class SpreadingMethod:
+    """Labels spread over the graph of all training images, then logistic regression on its modes.
+
+    `test_features`: (T, Q), what the test images inherit from their neighbours in the graph.
+    """
+
+    graph: Graph
+    test_features: FloatArray
+    labels: Labels
+
+    def __call__(self, chosen: Tensor, draw: int) -> float:
+        """Spread the chosen labels, fit on the guesses, score on test; `draw` changes nothing."""
+        n_classes = int(self.labels.train.max()) + 1
+        guesses = spread_labels(self.graph, chosen, self.labels.train[chosen], n_classes)
+        classifier = fit_logistic_regression(self.graph.node_features, guesses)
+        return classifier.score(self.test_features, self.labels.test)
 
 
 class Cell(NamedTuple):
@@ -37,7 +99,6 @@ class Cell(NamedTuple):
     method: str
     budget: int
     draw: int
-    inverse_strength: float
     accuracy: float
 
 
@@ -60,37 +121,32 @@ def draws_of(budget: int, n_images: int) -> int:
     return 10 if budget <= 1000 else 3
 
 
-def choose_strength(
-    features: Features, labels: Tensor, validation_labels: Tensor, budget: int
-) -> float:
+def choose_strength(features: Features, labels: Labels, budget: int) -> float:
     """Return the C of logistic regression that is best on validation, for the first draw.
 
     The choice reads all validation labels, which is far more than a small budget: the curves
     show what a method can do when its one setting is known to be good.
     """
-    chosen = label_budget(labels, min(budget, LARGEST_SEARCH), seed=0)
+    chosen = label_budget(labels.train, min(budget, LARGEST_SEARCH), seed=0)
+    rows, truth = features.train[chosen], labels.train[chosen]
     scores = [
-        fit_logistic_regression(features.train[chosen], labels[chosen], strength).score(
-            features.validation, np.asarray(validation_labels)
-        )
+        fit_logistic_regression(rows, truth, strength).score(features.validation, labels.validation)
         for strength in INVERSE_STRENGTHS
     ]
     return INVERSE_STRENGTHS[int(np.argmax(scores))]
 
 
 def run_grid(
-    methods: Mapping[str, Features],
+    methods: Mapping[str, Method],
     labels: Tensor,
-    validation_labels: Tensor,
-    test_labels: Tensor,
     budgets: Sequence[int] = BUDGETS,
     on_cell: Callable[[int, int], None] | None = None,
 ) -> list[Cell]:
-    """Fit logistic regression on every features × budget × draw and score it on test images.
+    """Score every method × budget × draw on the test images; `labels` are the training images'.
 
     Where it runs is joblib's business: inside `joblib.parallel_config` the same call uses
-    another backend, with the same numbers (tested with threads). `on_cell` is called with the
-    number of cells done and in all.
+    another backend, with the same numbers (tested with threads and with Dask). `on_cell` is
+    called with the number of cells done and in all.
     """
     tasks = [
         (name, budget, draw)
@@ -98,17 +154,10 @@ def run_grid(
         for name in methods
         for draw in range(draws_of(budget, len(labels)))
     ]
-    strengths = {
-        (name, budget): choose_strength(features, labels, validation_labels, budget)
-        for name, features in methods.items()
-        for budget in budgets
-    }
     done = []
-    with threadpool_limits(1):  # the tasks run side by side, not the sums within one
+    with one_thread():  # the tasks run side by side, not the sums within one
         cells = joblib.Parallel(return_as="generator")(
-            joblib.delayed(_fit_cell)(
-                methods[name], labels, test_labels, name, budget, draw, strengths[name, budget]
-            )
+            joblib.delayed(_score)(methods[name], labels, name, budget, draw)
             for name, budget, draw in tasks
         )
         for cell in cells:
@@ -118,25 +167,22 @@ def run_grid(
     return done
 
 
-def _fit_cell(
-    features: Features,
-    labels: Tensor,
-    test_labels: Tensor,
-    name: str,
-    budget: int,
-    draw: int,
-    strength: float,
-) -> Cell:
-    if budget == len(labels):  # all of them, and no copy of large features
-        model = fit_logistic_regression(features.train, labels, strength)
-    else:
-        chosen = label_budget(labels, budget, seed=draw)
-        model = fit_logistic_regression(features.train[chosen], labels[chosen], strength)
-    accuracy = model.score(features.test, np.asarray(test_labels))
-    return Cell(name, budget, draw, strength, float(accuracy))
+def _score(method: Method, labels: Tensor, name: str, budget: int, draw: int) -> Cell:
+    return Cell(name, budget, draw, method(label_budget(labels, budget, seed=draw), draw))
 
 
-def summarise(accuracies: Sequence[float]) -> Score:
+def summarise(cells: Sequence[Cell]) -> dict[str, dict[int, Score]]:
+    """Sum the draws up: method → budget → score, in the order of the cells."""
+    draws: dict[str, dict[int, list[float]]] = {}
+    for cell in cells:
+        draws.setdefault(cell.method, {}).setdefault(cell.budget, []).append(cell.accuracy)
+    return {
+        method: {budget: score_of(accuracies) for budget, accuracies in by_budget.items()}
+        for method, by_budget in draws.items()
+    }
+
+
+def score_of(accuracies: Sequence[float]) -> Score:
     """Return mean, standard deviation and 95 % half-width of the accuracies of several draws."""
     if len(accuracies) < 2:
         return Score(float(np.mean(accuracies)), float("nan"), float("nan"), len(accuracies))
@@ -146,3 +192,15 @@ def summarise(accuracies: Sequence[float]) -> Score:
         interval_95(accuracies),
         len(accuracies),
     )
+
+
+def interval_95(draws: Sequence[float]) -> float:
+    """Return half the width of the 95 % interval of the mean of a few draws (Student's t).
+
+    Raises ValueError for fewer than two draws, which say nothing about their spread.
+    """
+    from scipy import stats
+
+    if len(draws) < 2:
+        raise ValueError("An interval needs at least two draws.")
+    return float(stats.sem(draws) * stats.t.ppf(0.975, len(draws) - 1))

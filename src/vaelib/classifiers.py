@@ -1,21 +1,19 @@
 """Features in, scores out: the linear classifier on the frozen encoder's latents."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from vaelib.latent import FloatArray, Posterior, check_features
+from vaelib.latent import FloatArray, Posterior
+from vaelib.logistic import LinearClassifier
+from vaelib.threads import one_thread
 
 if TYPE_CHECKING:
     from sklearn.kernel_approximation import Nystroem
-    from sklearn.linear_model import LogisticRegression
 
 
 @dataclass(frozen=True)
@@ -39,36 +37,6 @@ class DescentSettings:
     seed: int = 0
 
 
-@dataclass
-class LinearClassifier:
-    """Softmax of a linear layer, and its cross-entropy after each epoch of training.
-
-    `weight` is (C, Z), `bias` (C,).
-    `training_loss` and `validation_loss` are in nats an image, each measured on all its images
-    with the weights as they are after the epoch.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    training_loss: list[float]
-    validation_loss: list[float]
-
-    def predict(self, features: FloatArray) -> NDArray[np.int64]:
-        """Return the most probable class of each row: (N, Z) → (N,)."""
-        return self._logits(torch.from_numpy(features)).argmax(dim=1).numpy()
-
-    def probabilities(self, features: FloatArray) -> FloatArray:
-        """Return the class probabilities: (N, Z) → (N, C)."""
-        return self._logits(torch.from_numpy(features)).softmax(dim=1).numpy()
-
-    def cross_entropy(self, features: Tensor, labels: Tensor) -> float:
-        """Return the mean of −log p(label | features), in nats: (N, Z), (N,)."""
-        return F.cross_entropy(self._logits(features), labels).item()
-
-    def _logits(self, features: Tensor) -> Tensor:
-        return torch.addmm(self.bias, features, self.weight.T)  # (N, Z) → (N, C)
-
-
 def descend(
     train: Posterior,
     labels: Tensor,
@@ -85,45 +53,35 @@ def descend(
     """
     if len(train.mean) != len(labels) or len(validation.mean) != len(validation_labels):
         raise ValueError("Every encoded image needs one label.")
-    n_classes = int(labels.max()) + 1
+    truth = F.one_hot(labels).float()  # (N,) → (N, C)
     if len(labels.unique()) < 2:
         raise ValueError("A classifier needs images of at least two classes.")
     generator = torch.Generator().manual_seed(settings.seed)
-    weight, bias = _first_weights(train.mean.shape[1], n_classes, generator)
-    classifier = LinearClassifier(weight, bias, [], [])
+    weight, bias = _first_weights(train.mean.shape[1], truth.shape[1], generator)
+    classifier = LinearClassifier(weight, bias)
     for epoch in range(settings.epochs):
         features = _features(train, settings.sampled, generator)
         rate = settings.learning_rate
         rate *= 1 - epoch / settings.epochs if settings.decay else 1
+        order = torch.randperm(len(labels), generator=generator)
+        batches = (rows[order].split(settings.batch_size) for rows in (features, truth))
         with one_thread():
-            order = torch.randperm(len(labels), generator=generator)
-            for batch in order.split(settings.batch_size):
-                _descend_once(weight, bias, features[batch], labels[batch], rate)
+            for batch, batch_truth in zip(*batches, strict=True):
+                _descend_once(weight, bias, batch, batch_truth, rate)
         held_out = _features(validation, settings.sampled, generator)
         classifier.training_loss.append(classifier.cross_entropy(features, labels))
         classifier.validation_loss.append(classifier.cross_entropy(held_out, validation_labels))
     return classifier
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for matrices this small, sharing the work costs more than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _descend_once(
-    weight: Tensor, bias: Tensor, features: Tensor, labels: Tensor, rate: float
+    weight: Tensor, bias: Tensor, features: Tensor, truth: Tensor, rate: float
 ) -> None:
     """Take one step in place: the gradient of the cross-entropy is probabilities minus truth."""
-    residual = torch.addmm(bias, features, weight.T).softmax(dim=1)  # (B, Z) → (B, C)
-    residual[torch.arange(len(labels)), labels] -= 1
-    weight.addmm_(residual.T, features, alpha=-rate / len(labels))
-    bias.sub_(residual.mean(dim=0), alpha=rate)
+    logits = torch.addmm(bias[:, None], weight, features.T)  # (B, Z) → (C, B)
+    residual = logits.softmax(dim=0).sub_(truth.T)
+    weight.addmm_(residual, features, alpha=-rate / len(truth))
+    bias.sub_(residual.mean(dim=1), alpha=rate)
 
 
 def _first_weights(
@@ -142,25 +100,6 @@ def _features(posterior: Posterior, sampled: bool, generator: torch.Generator) -
         return mean
     deviation = torch.from_numpy(posterior.log_variance).mul(0.5).exp()
     return mean + deviation * torch.randn(mean.shape, generator=generator)
-
-
-def fit_logistic_regression(
-    features: FloatArray, labels: Tensor, inverse_strength: float = 0.1
-) -> "LogisticRegression":
-    """Fit multinomial logistic regression to its optimum: (N, D) features, (N,) labels.
-
-    `inverse_strength` is scikit-learn's C: the smaller, the stronger the ridge penalty; 0.1 is
-    close to the best on validation for pixels and latents at every number of labels. The result
-    has `predict` and `score`. Raises ValueError for features that do not fit the labels,
-    or hold fewer than two classes.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    check_features(features, labels)
-    model = LogisticRegression(C=inverse_strength, max_iter=1000, tol=1e-4)
-    with threadpool_limits(1):  # its products are narrow: sharing them costs more than it saves
-        return model.fit(features, np.asarray(labels))
 
 
 def kernel_features(
@@ -187,15 +126,3 @@ def _transform_in_parts(kernel: "Nystroem", features: FloatArray, size: int = 50
     for start in range(0, len(features), size):
         result[start : start + size] = kernel.transform(features[start : start + size])
     return result
-
-
-def interval_95(draws: Sequence[float]) -> float:
-    """Return half the width of the 95 % interval of the mean of a few draws (Student's t).
-
-    Raises ValueError for fewer than two draws, which say nothing about their spread.
-    """
-    from scipy import stats
-
-    if len(draws) < 2:
-        raise ValueError("An interval needs at least two draws.")
-    return float(stats.sem(draws) * stats.t.ppf(0.975, len(draws) - 1))

@@ -1,0 +1,94 @@
+"""Multinomial logistic regression, fitted to its optimum: features in, a linear classifier out.
+
+The objective is scikit-learn's, and so is the optimum (a test compares them); the sums are
+torch's, which reads 50,000 rows of 784 pixels several times faster and never copies them.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vaelib.latent import FloatArray, check_features
+
+GRADIENT_TOLERANCE = 1e-4  # of the mean cross-entropy's gradient, its largest entry
+MAX_ITERATIONS = 1000
+
+
+@dataclass
+class LinearClassifier:
+    """Softmax of a linear layer: `weight` (C, D), `bias` (C,).
+
+    `training_loss` and `validation_loss` hold the cross-entropy after each epoch where the
+    classifier was trained in epochs (nats an image, each measured on all its images).
+    """
+
+    weight: Tensor
+    bias: Tensor
+    training_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+
+    def logits(self, features: FloatArray | Tensor) -> Tensor:
+        """Return the scores before the softmax: (N, D) → (N, C)."""
+        return torch.addmm(self.bias, torch.as_tensor(features), self.weight.T)
+
+    def predict(self, features: FloatArray | Tensor) -> NDArray[np.int64]:
+        """Return the most probable class of each row: (N, D) → (N,)."""
+        return self.logits(features).argmax(dim=1).numpy()
+
+    def probabilities(self, features: FloatArray | Tensor) -> FloatArray:
+        """Return the class probabilities: (N, D) → (N, C)."""
+        return self.logits(features).softmax(dim=1).numpy()
+
+    def cross_entropy(self, features: FloatArray | Tensor, labels: Tensor) -> float:
+        """Return the mean of −log p(label | features), in nats: (N, D), (N,)."""
+        return F.cross_entropy(self.logits(features), labels).item()
+
+    def score(self, features: FloatArray | Tensor, labels: Tensor) -> float:
+        """Return the share of rows whose class is predicted: (N, D), (N,)."""
+        return float((self.predict(features) == np.asarray(labels)).mean())
+
+
+def fit_logistic_regression(
+    features: FloatArray, labels: Tensor, inverse_strength: float = 0.1
+) -> LinearClassifier:
+    """Fit multinomial logistic regression to its optimum: (N, D) features, (N,) labels.
+
+    Minimises Σ −log p(label | features) + ‖weight‖² / (2 C) with L-BFGS (scipy's), from zero.
+    `inverse_strength` is C, as in scikit-learn: the smaller, the stronger the ridge penalty; 0.1
+    is close to the best on validation for pixels and latents at every number of labels. Raises
+    ValueError for features that do not fit the labels, or hold fewer than two classes.
+    """
+    from scipy.optimize import minimize
+
+    check_features(features, labels)
+    if len(labels.unique()) < 2:
+        raise ValueError("A classifier needs images of at least two classes.")
+    if not inverse_strength > 0:
+        raise ValueError(f"The ridge's inverse strength must be positive, not {inverse_strength}.")
+    rows = torch.from_numpy(features)
+    truth = F.one_hot(labels).float().T.contiguous()  # (N,) → (C, N)
+    ridge = 1 / (inverse_strength * len(labels))
+    shape = (truth.shape[0], rows.shape[1] + 1)  # each class's weights and, last, its bias
+
+    def loss_and_slope(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weight, bias = torch.from_numpy(parameters).float().view(shape).split([shape[1] - 1, 1], 1)
+        log_p = torch.addmm(bias, weight, rows.T).log_softmax(dim=0)  # (C, D) × (D, N) → (C, N)
+        loss = -(log_p * truth).sum(dtype=torch.float64) / len(labels)
+        loss += 0.5 * ridge * weight.square().sum(dtype=torch.float64)
+        residual = log_p.exp_().sub_(truth).div_(len(labels))  # (C, N)
+        slope = torch.cat([residual @ rows + ridge * weight, residual.sum(dim=1, keepdim=True)], 1)
+        return loss.item(), slope.double().numpy().ravel()
+
+    solution = minimize(
+        loss_and_slope,
+        np.zeros(shape).ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"gtol": GRADIENT_TOLERANCE, "ftol": 0, "maxiter": MAX_ITERATIONS},
+    )
+    parameters = torch.from_numpy(solution.x).float().view(shape)
+    return LinearClassifier(parameters[:, :-1].contiguous(), parameters[:, -1].contiguous())

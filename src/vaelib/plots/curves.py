@@ -1,0 +1,159 @@
+"""Curves: training, convergence, accuracy against labels."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vaelib.plots.style import (
+    BLUE,
+    CLASS_COLOURS,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    label_last_point,
+    one_panel,
+    separate_labels,
+)
+from vaelib.training import EpochRecord
+
+
+def training_curves(history: Sequence[EpochRecord], title: str) -> Figure:
+    """Show the ELBO over the epochs, and its two terms, for training and validation; in nats."""
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    epochs = [record.epoch for record in history]
+    for values, colour, name in [
+        ([record.elbo for record in history], BLUE, "training"),
+        ([record.validation_elbo for record in history], ORANGE, "validation"),
+    ]:
+        left.plot(epochs, values, color=colour, marker="o", markersize=3.5)
+        label_last_point(left, epochs, values, f"{name} {values[-1]:.1f}", colour)
+    separate_labels(left)
+    left.set(title="ELBO", xlabel="epoch", ylabel="nats per image")
+    if len(history) > 3:  # the first epochs would flatten the rest
+        left.set_ylim(bottom=min(history[1].elbo, history[0].validation_elbo) - 2)
+    for values, colour, name in [
+        ([-record.validation_reconstruction for record in history], GREEN, "−reconstruction"),
+        ([record.validation_kl for record in history], RED, "KL"),
+    ]:
+        right.plot(epochs, values, color=colour)
+        label_last_point(right, epochs, values, f"{name} {values[-1]:.1f}", colour)
+    right.set(title="Its two terms, validation", xlabel="epoch", ylim=(0, None))
+    for ax in (left, right):
+        ax.set_xlim(0, epochs[-1] * 1.38)
+        ax.set_xticks([1, *range(5, epochs[-1] + 1, 5)])
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def loss_curves(training: Sequence[float], validation: Sequence[float], title: str) -> Figure:
+    """Show a classifier's cross-entropy over the epochs, on training and validation images."""
+    figure, ax = one_panel(8, 4.2, title)
+    epochs = np.arange(1, len(training) + 1)
+    for values, colour, name in [(training, BLUE, "training"), (validation, ORANGE, "validation")]:
+        ax.plot(epochs, values, color=colour)
+        label_last_point(ax, epochs, values, f"{name} {values[-1]:.3f}", colour)
+    separate_labels(ax)
+    ax.set(xlabel="epoch", ylabel="cross-entropy, nats", xlim=(0, len(training) * 1.25))
+    ax.set_ylim(0, None)
+    return figure
+
+
+def convergence(
+    sizes: NDArray[np.int64],
+    estimates: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    exact: float,
+    title: str,
+    unit: str,
+) -> Figure:
+    """Show an estimate with its standard error closing in on the exact value as samples grow."""
+    figure, ax = one_panel(8, 3.6, title)
+    ax.fill_between(
+        sizes, estimates - errors, estimates + errors, color=BLUE, alpha=0.25, linewidth=0
+    )
+    ax.plot(sizes, estimates, color=BLUE)
+    ax.axhline(exact, color=ORANGE, linestyle="--")
+    ax.annotate(
+        f"exact {exact:.3f}",
+        (sizes[-1], exact),
+        (0, 8),
+        textcoords="offset points",
+        ha="right",
+        color=ORANGE,
+    )
+    ax.annotate(
+        "estimate ± 1 standard error",
+        (sizes[-1], estimates[-1] - errors[-1]),
+        (0, -16),
+        textcoords="offset points",
+        ha="right",
+        color=BLUE,
+    )
+    ax.set(xscale="log", xlabel="samples", ylabel=unit)
+    return figure
+
+
+def accuracy_by_budget(
+    curves: Mapping[str, Mapping[int, tuple[float, float]]],
+    published: Mapping[str, Mapping[int, float]],
+    title: str,
+    protocol: str,
+) -> Figure:
+    """Show accuracy against the number of labels: name → budget → (mean, half-width), in [0, 1].
+
+    `published` results, name → budget → accuracy, are marked with a letter each.
+    """
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    ax = figure.subplots()
+    last = max(budget for curve in curves.values() for budget in curve)
+    ends = []
+    for (name, curve), colour, marker in zip(
+        curves.items(), CLASS_COLOURS, "osD^vPXhp*", strict=False
+    ):
+        means, errors = np.array(list(curve.values())).T
+        ax.errorbar(
+            list(curve), means, np.nan_to_num(errors), color=colour, marker=marker, capsize=2
+        )
+        if last in curve:
+            ends.append((means[-1], name, colour))
+        else:  # a short curve is named at its start, above or below
+            above = means[0] >= max(other[min(curve)][0] for other in curves.values())
+            ax.annotate(
+                name, (min(curve), means[0]), (10, 16 if above else -26), color=colour,
+                textcoords="offset points", weight="semibold", va="center",
+            )  # fmt: skip
+    for number, (name, points) in enumerate(published.items()):
+        letter = "abcdefgh"[number]
+        beside = 1.07 ** (number - len(published) / 2)  # so that equal results stay legible
+        ax.plot(
+            [beside * budget for budget in points], list(points.values()), linestyle="",
+            color=INK, marker=f"${letter}$", markersize=8, label=name,
+        )  # fmt: skip
+    ticks = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99]
+    ax.set(xscale="log", yscale="logit", xlim=(8, 30 * last), ylim=(0.28, 0.99))
+    ax.set(xlabel="labelled images, class-balanced", ylabel="test accuracy, % (logit scale)")
+    ax.set_yticks(ticks, [f"{100 * tick:.0f}" for tick in ticks])
+    ax.set_xticks([10, 100, 1000, 10_000, 50_000], ["10", "100", "1,000", "10,000", "50,000"])
+    ax.minorticks_off()
+    _label_ends(ax, last, ends)
+    ax.legend(title="published (Kingma et al. 2014)", loc="lower right", fontsize=10)
+    ax.set_title(title, pad=12)
+    figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
+    return figure
+
+
+def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
+    """Name each curve right of its last point, the names pushed apart where curves end together."""
+    lowest_free = -np.inf
+    for height, name, colour in sorted(ends):
+        place = max(np.log(height / (1 - height)), lowest_free)
+        lowest_free = place + 0.2
+        ax.text(
+            1.25 * x, 1 / (1 + np.exp(-place)), name, color=colour, va="center", weight="semibold"
+        )
