@@ -71,7 +71,7 @@ class Graph:
     @property
     def node_features(self) -> FloatArray:
         """The modes as features of the training images, (N, Q): alike where heat soon mixes."""
-        return self.modes / self.root_degree * np.sqrt(len(self.modes))
+        return self.modes / self.root_degree * len(self.modes) ** 0.5
 
 
 def neighbour_graph(

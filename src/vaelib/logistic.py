@@ -33,7 +33,8 @@ class LinearClassifier:
 
     def logits(self, features: FloatArray | Tensor) -> Tensor:
         """Return the scores before the softmax: (N, D) → (N, C)."""
-        return torch.addmm(self.bias, torch.as_tensor(features), self.weight.T)
+        rows = torch.as_tensor(features, dtype=torch.float32)
+        return torch.addmm(self.bias, rows, self.weight.T)
 
     def predict(self, features: FloatArray | Tensor) -> NDArray[np.int64]:
         """Return the most probable class of each row: (N, D) → (N,)."""
@@ -69,7 +70,7 @@ def fit_logistic_regression(
         raise ValueError("A classifier needs images of at least two classes.")
     if not inverse_strength > 0:
         raise ValueError(f"The ridge's inverse strength must be positive, not {inverse_strength}.")
-    rows = torch.from_numpy(features)
+    rows = torch.from_numpy(np.asarray(features, dtype=np.float32))
     truth = F.one_hot(labels).float().T.contiguous()  # (N,) → (C, N)
     ridge = 1 / (inverse_strength * len(labels))
     shape = (truth.shape[0], rows.shape[1] + 1)  # each class's weights and, last, its bias
