@@ -1,11 +1,11 @@
-# run · test · test-all · lab · clean. Everything lives in .venv, made on first use.
+# run · test · test-all · bench · lab · clean. Everything lives in .venv, made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 TEST_FOLDER := $(CURDIR)/.pytest_cache/clean_state
 
-.PHONY: run test test-all lab clean
+.PHONY: run test test-all bench lab clean
 
 run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
 	$(BIN)/python -m vaelib.execute $(NOTEBOOKS)
@@ -21,6 +21,11 @@ test: .venv/installed ## style, unit tests, and the notebooks through nbval
 
 test-all: .venv/installed ## the long tests, beside make test
 	$(BIN)/python -m pytest -m long
+
+bench: .venv/installed ## measure against the recipes that people would copy; ten minutes
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m vaelib.benchmark
+	$(BIN)/python -m vaelib.readme
 
 lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb

@@ -188,6 +188,22 @@ def test_bound_rises_with_k_from_the_elbo_and_stays_below(six_pixels):
     assert bounds[0].item() == pytest.approx(elbo.item(), abs=0.02)
 
 
+def test_weights_in_bfloat16_find_the_same_likelihood(pixels):
+    model = vaelib.ConvVAE(latent_size=5, channels=4)
+    black_or_white = (pixels[:4] > 0.5).float()
+    exact, fast = (
+        objective.importance_weighted_bound(
+            objective.log_importance_weights(
+                model, black_or_white, 500, torch.Generator().manual_seed(0), precision=precision
+            ),
+            500,
+        )
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    assert not torch.equal(exact, fast)
+    torch.testing.assert_close(fast, exact, atol=0.1, rtol=0)
+
+
 def test_weights_do_not_depend_on_the_chunk(six_pixels):
     whole, parts = (
         objective.log_importance_weights(

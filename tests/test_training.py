@@ -101,3 +101,25 @@ def test_impossible_settings_are_refused(settings):
 def test_no_images_to_measure_on_is_an_error(small):
     with pytest.raises(ValueError, match="no images"):
         training.mean_elbo_terms(vaelib.MLP.build(), small.test.images[:0])
+
+
+@pytest.mark.parametrize("recipe", [vaelib.MLP, vaelib.CONV], ids=["mlp", "conv"])
+def test_bfloat16_ends_where_float32_does(mnist, recipe):
+    """The ELBO of both, measured in float32 on the same images, agrees within 0.2 nats."""
+    settings = TrainingSettings(epochs=3, peak_learning_rate=2e-3)
+    elbo = {}
+    for precision in (torch.float32, torch.bfloat16):
+        model = recipe.build()
+        images = mnist.train.images[:10_000]
+        vaelib.train(model, images, images[:10], settings, precision=precision)
+        elbo[precision] = training.mean_elbo_terms(model, mnist.validation.images[:2000]).elbo
+    assert elbo[torch.bfloat16].item() == pytest.approx(elbo[torch.float32].item(), abs=0.2)
+
+
+def test_precision_is_what_the_processor_has(monkeypatch):
+    assert training.training_precision("cpu") in (torch.float32, torch.bfloat16)
+    for native in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda n=native: {"avx512_bf16": n})
+        expected = torch.bfloat16 if native else torch.float32
+        assert training.training_precision("cpu") == expected
+    assert training.training_precision("mps") == torch.float32

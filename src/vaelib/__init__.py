@@ -1,17 +1,19 @@
 """The library behind the tutorial series: a VAE as a feature extractor for few labels."""
 
 from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
-from vaelib.models import VAE
+from vaelib.models import VAE, ConvVAE
 from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
-from vaelib.runs import MLP, MLP_SHORT, Recipe, Run, RunError, find_or_train, train_and_save
+from vaelib.runs import CONV, MLP, MLP_SHORT, Recipe, Run, RunError, find_or_train, train_and_save
 from vaelib.training import TrainingError, TrainingSettings, train
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CONV",
     "MLP",
     "MLP_SHORT",
     "VAE",
+    "ConvVAE",
     "DataError",
     "Dataset",
     "Recipe",

@@ -1,7 +1,7 @@
 """Execute notebooks in order and in place: `python -m vaelib.execute notebooks/*.ipynb`.
 
-Each runs in a kernel of its own. Its time and peak memory are printed and kept in
-`data/runs/timings.json`; the stored notebook holds nothing that changes from run to run.
+Each runs in a kernel of its own. Its time, its slowest cell and its peak memory are printed and
+kept in `data/runs/timings.json`; the stored notebook holds nothing that changes from run to run.
 """
 
 import json
@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TypedDict
 
 import nbformat
 import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
 from traitlets.config import Config
 
 from vaelib.paths import runs_folder
@@ -46,18 +48,45 @@ class PeakMemory(threading.Thread):
         self.join()
 
 
-def execute(path: Path) -> dict[str, float]:
-    """Execute one notebook in place; return its seconds and its peak memory in GB.
+class Timing(TypedDict):
+    """What a notebook took: seconds, peak resident memory, and the seconds of each cell by id."""
+
+    seconds: float
+    peak_gb: float
+    cells: dict[str, float]
+
+
+class CellClock:
+    """Measures the cells; hand its methods to nbclient as hooks."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = 0.0
+
+    def start(self, cell: NotebookNode, cell_index: int) -> None:
+        """Note when a cell begins."""
+        self._began = time.perf_counter()
+
+    def stop(self, cell: NotebookNode, cell_index: int, execute_reply: dict) -> None:
+        """Note how long it took."""
+        self.seconds[cell.id] = time.perf_counter() - self._began
+
+
+def execute(path: Path) -> Timing:
+    """Execute one notebook in place; return what it took.
 
     Raises CellExecutionError where a cell fails; the notebook on disk is then left as it was.
     """
     notebook = nbformat.read(path, as_version=4)
+    clock = CellClock()
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
         record_timing=False,
         config=CONFIG,
         resources={"metadata": {"path": str(path.parent)}},
+        on_cell_execute=clock.start,
+        on_cell_executed=clock.stop,
     )
     memory = PeakMemory()
     memory.start()
@@ -67,7 +96,7 @@ def execute(path: Path) -> dict[str, float]:
     finally:
         memory.stop()
     nbformat.write(notebook, path)
-    return {"seconds": time.perf_counter() - began, "peak_gb": memory.peak}
+    return Timing(seconds=time.perf_counter() - began, peak_gb=memory.peak, cells=clock.seconds)
 
 
 def main(paths: list[Path]) -> int:
@@ -80,7 +109,10 @@ def main(paths: list[Path]) -> int:
         except CellExecutionError as error:
             print(f"failed\n\n{error}")
             return 1
-        print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**timings[path.stem]))
+        took = timings[path.stem]
+        slowest = max(took["cells"], key=took["cells"].__getitem__)
+        print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**took), end="   ")
+        print(f"slowest cell {slowest}, {took['cells'][slowest]:.1f} s")
     print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
     runs_folder().mkdir(parents=True, exist_ok=True)
     (runs_folder() / "timings.json").write_text(json.dumps(timings, indent=2) + "\n")

@@ -1,13 +1,14 @@
 """The networks: a Gaussian encoder q_φ(z|x) and a Bernoulli decoder p_θ(x|z).
 
 A model is anything with `latent_size`, `encode` and `decode`; what is trained on it is the
-objective's business, and how it is trained is the training's.
+objective's business, and how it is trained is the training's. Where the matrices are multiplied
+in bfloat16, what leaves a network is float32 again.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vaelib.data import N_PIXELS
+from vaelib.data import IMAGE_SHAPE, N_PIXELS
 
 
 class Encoder(nn.Module):
@@ -38,28 +39,72 @@ class Decoder(nn.Module):
         return self.output(F.softplus(self.hidden(latent)))
 
 
-class VAE(nn.Module):
-    """A variational auto-encoder with one hidden layer on each side.
+class ConvEncoder(nn.Module):
+    """q_φ(z|x) with two convolutions in place of the hidden layer."""
 
-    784–400 (softplus)–30 and back by default: the network of the original VAE-Classifier and,
-    but for the latent's size, of Pyro's VAE tutorial.
+    def __init__(self, latent_size: int, channels: int) -> None:
+        super().__init__()
+        self.hidden = convolutions(channels)
+        self.output = nn.Linear(2 * channels * 49, 2 * latent_size)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 784) → mean (B, Z), log_variance (B, Z)."""
+        hidden = self.hidden(pixels.view(-1, 1, *IMAGE_SHAPE))  # (B, 784) → (B, 2C · 49)
+        mean, log_variance = self.output(hidden).chunk(2, dim=1)  # (B, 2C · 49) → 2 × (B, Z)
+        return mean, log_variance
+
+
+class ConvDecoder(nn.Module):
+    """p_θ(x|z) with two convolutions that double the picture's sides.
+
+    Each computes the four pixels of a 2 × 2 square as four channels, which are then dealt out
+    (Shi et al. 2016): as powerful as a transposed convolution, and faster on a CPU.
+    """
+
+    def __init__(self, latent_size: int, channels: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(latent_size, 2 * channels * 49)
+        self.output = nn.Sequential(
+            nn.Conv2d(2 * channels, 4 * channels, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.SiLU(),  # (B, C, 14, 14)
+            nn.Conv2d(channels, 4, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.Flatten(),  # (B, 1, 28, 28) → (B, 784)
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, Z) → logits (B, 784)."""
+        hidden = F.silu(self.hidden(latent)).view(len(latent), 7, 7, -1)
+        return self.output(hidden.permute(0, 3, 1, 2))  # (B, 2C, 7, 7) → (B, 784)
+
+
+def convolutions(channels: int) -> nn.Sequential:
+    """Return two convolutions that halve the picture's sides: (B, 1, 28, 28) → (B, 2C · 49)."""
+    return nn.Sequential(
+        nn.Conv2d(1, channels, 4, stride=2, padding=1),
+        nn.SiLU(),  # (B, C, 14, 14)
+        nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
+        nn.SiLU(),  # (B, 2C, 7, 7)
+        nn.Flatten(),
+    )
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder, with a checked way in and out.
 
     Parameters
     ----------
     latent_size : Z, the number of latent dimensions.
-    hidden_size : H, the width of the hidden layers.
+    encoder : (B, 784) → mean and log-variance of q_φ(z|x), each (B, Z).
+    decoder : (B, Z) → logits (B, 784).
     """
 
-    def __init__(self, latent_size: int = 30, hidden_size: int = 400) -> None:
+    def __init__(self, latent_size: int, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
-        if latent_size < 1 or hidden_size < 1:
-            raise ValueError(
-                f"Layers need at least one unit: latent_size is {latent_size}, "
-                f"hidden_size is {hidden_size}."
-            )
         self.latent_size = latent_size
-        self.encoder = Encoder(latent_size, hidden_size)
-        self.decoder = Decoder(latent_size, hidden_size)
+        self.encoder = encoder
+        self.decoder = decoder
 
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of q_φ(z|x): (B, 784) → (B, Z), (B, Z).
@@ -72,7 +117,8 @@ class VAE(nn.Module):
                 f"The encoder takes float pixels of shape (B, {N_PIXELS}), not {pixels.dtype} of "
                 f"shape {tuple(pixels.shape)}. Convert images with vaelib.data.to_pixels."
             )
-        return self.encoder(pixels)
+        mean, log_variance = self.encoder(pixels)
+        return mean.float(), log_variance.float()
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return the logits of the pixels' Bernoulli probabilities: (B, Z) → (B, 784).
@@ -84,4 +130,59 @@ class VAE(nn.Module):
                 f"The decoder takes latents of shape (B, {self.latent_size}), "
                 f"not {tuple(latent.shape)}."
             )
-        return self.decoder(latent)
+        return self.decoder(latent).float()
+
+
+class VAE(Autoencoder):
+    """A variational auto-encoder with one hidden layer on each side.
+
+    784–400 (softplus)–30 and back by default: the network of the original VAE-Classifier and,
+    but for the latent's size, of Pyro's VAE tutorial.
+
+    Parameters
+    ----------
+    latent_size : Z, the number of latent dimensions.
+    hidden_size : H, the width of the hidden layers.
+    """
+
+    def __init__(self, latent_size: int = 30, hidden_size: int = 400) -> None:
+        _check_sizes(latent_size=latent_size, hidden_size=hidden_size)
+        super().__init__(
+            latent_size, Encoder(latent_size, hidden_size), Decoder(latent_size, hidden_size)
+        )
+
+
+class ConvVAE(Autoencoder):
+    """A convolutional variational auto-encoder: 28 × 28 – 14 × 14 – 7 × 7 – Z and back.
+
+    Parameters
+    ----------
+    latent_size : Z, the number of latent dimensions.
+    channels : C after the first convolution; the second has twice as many.
+    """
+
+    def __init__(self, latent_size: int = 50, channels: int = 16) -> None:
+        _check_sizes(latent_size=latent_size, channels=channels)
+        super().__init__(
+            latent_size, ConvEncoder(latent_size, channels), ConvDecoder(latent_size, channels)
+        )
+
+
+class ConvClassifier(nn.Module):
+    """The convolutional encoder's body with class scores in place of the latent: supervised."""
+
+    def __init__(self, n_classes: int, channels: int = 16) -> None:
+        _check_sizes(n_classes=n_classes, channels=channels)
+        super().__init__()
+        self.hidden = convolutions(channels)
+        self.output = nn.Linear(2 * channels * 49, n_classes)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(B, 784) → logits of the classes (B, K)."""
+        return self.output(self.hidden(pixels.view(-1, 1, *IMAGE_SHAPE))).float()
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"Layers need at least one unit, but {name} is {size}.")

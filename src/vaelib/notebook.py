@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -93,10 +94,7 @@ def show(figure: Figure, name: str, alt: str) -> None:
 
     `alt` says in words what the picture shows, for those who cannot see it.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    picture = _smaller(buffer)
-    _write_whole(figures_folder() / f"{name}.png", picture)
+    picture = save_picture(figure, name)
     width = int(figure.get_size_inches()[0] * 96)  # a page's points an inch
     display(
         {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
@@ -105,19 +103,35 @@ def show(figure: Figure, name: str, alt: str) -> None:
     )
 
 
+def save_picture(figure: Figure, name: str) -> bytes:
+    """Save a figure as `figures/<name>.png` and return the file's content."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    picture = _smaller(buffer)
+    _write_whole(figures_folder() / f"{name}.png", picture)
+    return picture
+
+
 def record(**metrics: float) -> None:
     """Keep numbers in `figures/metrics.json`, under flat names, rounded to four decimals.
 
     Raises ValueError for a number that is not finite.
     """
-    for name, value in metrics.items():
-        if not math.isfinite(value):
-            raise ValueError(f"The metric {name} is {value}, which is not a finite number.")
     path = figures_folder() / METRICS_FILE
     known = json.loads(path.read_text()) if path.is_file() else {}
-    known |= {name: round(float(value), 4) for name, value in metrics.items()}
-    text = json.dumps(dict(sorted(known.items())), indent=2) + "\n"
-    _write_whole(path, text.encode())
+    write_numbers(path, known | metrics)
+
+
+def write_numbers(path: Path, numbers: Mapping[str, float]) -> None:
+    """Write numbers to a JSON file, by name, rounded to four decimals.
+
+    Raises ValueError for a number that is not finite; the file is then left as it was.
+    """
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise ValueError(f"The metric {name} is {value}, which is not a finite number.")
+    rounded = {name: round(float(value), 4) for name, value in sorted(numbers.items())}
+    _write_whole(path, (json.dumps(rounded, indent=2) + "\n").encode())
 
 
 def _smaller(picture: io.BytesIO) -> bytes:

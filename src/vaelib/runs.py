@@ -19,11 +19,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vaelib.data import Dataset
-from vaelib.models import VAE
+from vaelib.models import VAE, ConvVAE
 from vaelib.paths import runs_folder
 from vaelib.training import EpochRecord, TrainingResult, TrainingSettings, train
 
-MODELS: dict[str, type[nn.Module]] = {"VAE": VAE}
+MODELS: dict[str, type[nn.Module]] = {"VAE": VAE, "ConvVAE": ConvVAE}
 
 
 class RunError(RuntimeError):
@@ -57,6 +57,13 @@ MLP = Recipe(
     training=TrainingSettings(epochs=31, snapshots=(1, 31)),
 )
 
+
+CONV = Recipe(
+    name="conv",
+    model="ConvVAE",
+    sizes={"latent_size": 50, "channels": 16},
+    training=TrainingSettings(epochs=8, batch_size=64, peak_learning_rate=1e-2),
+)
 
 # the same network, trained for less long: enough for neighbourhoods
 MLP_SHORT = replace(MLP, name="mlp-short", training=TrainingSettings(epochs=8))

@@ -1,0 +1,89 @@
+"""The rival without a VAE: the same convolutional encoder, trained on the labelled images alone."""
+
+import threading
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vaelib.data import Split, to_pixels
+from vaelib.models import ConvClassifier
+
+_BUILDING = threading.Lock()  # first weights come from torch's one global generator
+
+
+@dataclass(frozen=True)
+class SupervisedSettings:
+    """How the network is trained with Adam and a one-cycle schedule.
+
+    Attributes
+    ----------
+    batch_size : images a step, or all the labelled ones where they are fewer.
+    epochs, least_steps : as many passes over the labelled images, but at least that many steps.
+    peak_learning_rate : Adam's, at the top of the schedule.
+    """
+
+    batch_size: int = 64
+    epochs: int = 2
+    least_steps: int = 120
+    peak_learning_rate: float = 4e-3
+
+    def steps(self, n_images: int) -> int:
+        """Return how many steps are taken on `n_images` labelled images."""
+        return max(self.least_steps, self.epochs * -(-n_images // self.batch_size))
+
+
+def train_supervised(
+    images: Tensor, labels: Tensor, n_classes: int, settings: SupervisedSettings, seed: int
+) -> ConvClassifier:
+    """Train a convolutional network on labelled images: uint8 (N, 28, 28), (N,).
+
+    Raises ValueError where images and labels do not fit.
+    """
+    if len(images) != len(labels) or len(labels) == 0:
+        raise ValueError(f"Every image needs one label: {len(images)} images, {len(labels)}.")
+    with _BUILDING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ConvClassifier(n_classes)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    left = settings.steps(len(labels))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.peak_learning_rate, total_steps=left
+    )
+    while left > 0:
+        order = torch.randperm(len(labels), generator=generator)
+        for batch in order.split(settings.batch_size)[:left]:
+            loss = F.cross_entropy(model(to_pixels(images[batch])), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            left -= 1
+    return model.eval()
+
+
+@torch.inference_mode()
+def supervised_accuracy(model: ConvClassifier, split: Split) -> float:
+    """Return the share of a split's images that the network names correctly."""
+    predicted = [model(to_pixels(batch)).argmax(dim=1) for batch in split.images.split(1000)]
+    return (torch.cat(predicted) == split.labels).float().mean().item()
+
+
+@dataclass(frozen=True)
+class SupervisedMethod:
+    """A convolutional network trained on the labelled images alone; `scored_on` are the others."""
+
+    train: Split
+    scored_on: Split
+    settings: SupervisedSettings = SupervisedSettings()
+
+    def __call__(self, chosen: Tensor, draw: int) -> float:
+        """Train on the chosen rows and return the accuracy; the first weights depend on `draw`."""
+        labelled = self.train[chosen]
+        n_classes = int(self.train.labels.max()) + 1
+        model = train_supervised(
+            labelled.images, labelled.labels, n_classes, self.settings, seed=draw
+        )
+        return supervised_accuracy(model, self.scored_on)
