@@ -123,3 +123,17 @@ def test_precision_is_what_the_processor_has(monkeypatch):
         expected = torch.bfloat16 if native else torch.float32
         assert training.training_precision("cpu") == expected
     assert training.training_precision("mps") == torch.float32
+
+
+def test_binarised_images_are_the_draws_of_the_grey_ones(small):
+    """Where the encoder ignores the image, the grey bound is the average of the binarised ones."""
+    torch.manual_seed(0)
+    model = vaelib.VAE(latent_size=2, hidden_size=3)
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter.zero_()
+    grey = training.mean_elbo_terms(model, small.test.images)
+    drawn = training.mean_elbo_terms(model, small.test.images, binarise=True)
+    assert drawn.kl == grey.kl == 0
+    assert drawn.elbo != grey.elbo
+    assert drawn.elbo.item() == pytest.approx(grey.elbo.item(), rel=0.005)
