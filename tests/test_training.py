@@ -59,12 +59,17 @@ def test_binarised_training_sees_only_paper_and_ink(small, monkeypatch):
 
     def spy(model, pixels, generator=None):
         if model.training:
-            seen.append(pixels.unique())
+            seen.append(len(pixels.unique()))
         return original(model, pixels, generator)
 
     monkeypatch.setattr(training, "elbo_terms", spy)
-    trained(small, epochs=1, binarise=True)
-    assert torch.cat(seen).unique().tolist() == [0, 1]
+    trained(small, epochs=3, binarise_from=2)
+    steps = len(seen) // 3
+    assert min(seen[:steps]) > 2
+    assert set(seen[steps:]) == {2}
+    for epoch in (0, 4):
+        with pytest.raises(ValueError, match="binarise_from"):
+            TrainingSettings(epochs=3, binarise_from=epoch)
 
 
 def test_objective_that_is_no_number_stops_training_at_once(small):

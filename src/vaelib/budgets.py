@@ -194,6 +194,24 @@ def score_of(accuracies: Sequence[float]) -> Score:
     )
 
 
+def table(summary: Mapping[str, Mapping[int, Score]], budgets: Sequence[int] = BUDGETS) -> str:
+    """Return the summary as a table in plain text: a line a method, a column a budget, in %.
+
+    Where there are several draws, ± gives half the 95 % interval of their mean.
+    """
+    width = max(len(name) for name in summary) + 2
+    lines = ["labels".ljust(width) + "".join(f"{budget:>10,}" for budget in budgets)]
+    for name, curve in summary.items():
+        line = name.ljust(width)
+        for budget in budgets:
+            score = curve.get(budget)
+            text = f"{100 * score.mean:.1f}" if score else ""
+            text += f"±{100 * score.half_width:.1f}" if score and score.draws > 1 else ""
+            line += text.rjust(10)
+        lines.append(line)
+    return "\n".join(lines)
+
+
 def interval_95(draws: Sequence[float]) -> float:
     """Return half the width of the 95 % interval of the mean of a few draws (Student's t).
 

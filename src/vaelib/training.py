@@ -27,7 +27,8 @@ class TrainingSettings:
     epochs : how many times every image is seen.
     batch_size : images a step.
     peak_learning_rate : Adam's, at the top of the one-cycle schedule (Smith & Topin 2017).
-    binarise : draw black-or-white pixels with the grey levels as probabilities, anew each time.
+    binarise_from : from this epoch on, draw black-or-white pixels with the grey levels as
+        probabilities, anew each time; None keeps the grey ones throughout.
     seed : of the first weights, the order of the images and the noise.
     snapshots : the epochs after which the weights are kept; the last one always is.
     """
@@ -35,7 +36,7 @@ class TrainingSettings:
     epochs: int = 31
     batch_size: int = 256
     peak_learning_rate: float = 3e-3
-    binarise: bool = False
+    binarise_from: int | None = None
     seed: int = 0
     snapshots: tuple[int, ...] = ()
 
@@ -48,6 +49,11 @@ class TrainingSettings:
             )
         if any(not 1 <= epoch <= self.epochs for epoch in self.snapshots):
             raise ValueError(f"Snapshots {self.snapshots} must lie in 1 to {self.epochs}.")
+        if self.binarise_from is not None and not 1 <= self.binarise_from <= self.epochs:
+            raise ValueError(
+                f"binarise_from is {self.binarise_from}: it must lie in 1 to {self.epochs}, or be "
+                "None for grey pixels throughout."
+            )
 
 
 class EpochRecord(NamedTuple):
@@ -199,11 +205,12 @@ def _train_epoch(
 ) -> ElboTerms:
     """Take one pass over the images and return the terms' means on the way."""
     step.model.train()
+    binarise = settings.binarise_from is not None and epoch >= settings.binarise_from
     sums = torch.zeros(2, dtype=torch.float64)
     order = torch.randperm(len(images), generator=generator, device=images.device)
     for number, batch in enumerate(order.split(settings.batch_size), start=1):
         pixels = to_pixels(images.index_select(0, batch))  # (B, 28, 28) → (B, 784)
-        if settings.binarise:
+        if binarise:
             pixels = torch.bernoulli(pixels, generator=generator)
         try:
             terms = step(pixels)

@@ -6,13 +6,20 @@ ten for the colour-blind; a class is always named on the picture as well.
 
 from vaelib.plots.bars import bars, class_counts, kl_per_latent, pixel_histogram, score_overlap
 from vaelib.plots.classes import (
+    accuracy_tables,
     class_scatter,
     class_statistics,
     confusion_matrix,
     draw_classes,
     scatter_panels,
 )
-from vaelib.plots.curves import accuracy_by_budget, convergence, loss_curves, training_curves
+from vaelib.plots.curves import (
+    accuracy_by_budget,
+    bound_by_samples,
+    convergence,
+    loss_curves,
+    training_curves,
+)
 from vaelib.plots.pictures import captioned_pictures, few_labels, picture_grid
 from vaelib.plots.style import BLUE, CLASS_COLOURS, GREEN, GREY, INK, ORANGE, RED, use_style
 
@@ -25,7 +32,9 @@ __all__ = [
     "ORANGE",
     "RED",
     "accuracy_by_budget",
+    "accuracy_tables",
     "bars",
+    "bound_by_samples",
     "captioned_pictures",
     "class_counts",
     "class_scatter",

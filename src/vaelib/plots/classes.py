@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vaelib.plots.style import BLUE, CLASS_COLOURS, INK
+from vaelib.plots.style import BLUE, CLASS_COLOURS, GREY, INK
 
 
 def class_scatter(
@@ -127,4 +127,39 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
     ax.set(title=title, xlabel="predicted class", ylabel="true class")
     ax.tick_params(axis="y", rotation=0)
     ax.tick_params(length=0)
+    return figure
+
+
+def accuracy_tables(
+    tables: Mapping[str, Mapping[tuple[str, str], float]], title: str, protocol: str
+) -> Figure:
+    """Show accuracies as one table a panel: panel → (row, column) → accuracy in [0, 1].
+
+    Darker is better within a panel; the scales of the panels differ.
+    """
+    figure = Figure(figsize=(3.7 * len(tables) + 1.6, 3.9), layout="constrained")
+    for ax, (name, cells) in zip(figure.subplots(1, len(tables)), tables.items(), strict=True):
+        rows, columns = (list(dict.fromkeys(pair[i] for pair in cells)) for i in (0, 1))
+        values = 100 * np.array([[cells[row, column] for column in columns] for row in rows])
+        sns.heatmap(
+            values,
+            ax=ax,
+            annot=True,
+            fmt=".1f",
+            cmap=sns.light_palette(BLUE, as_cmap=True),
+            cbar=False,
+            linewidths=2,
+            square=True,
+            xticklabels=[column.replace(" ", "\n", 1) for column in columns],
+            yticklabels=rows if ax.get_subplotspec().is_first_col() else False,
+            annot_kws={"fontsize": 13},
+        )
+        ax.set_title(name, weight="normal")
+        ax.set_xlabel("scored on")
+        ax.tick_params(length=0)
+        ax.tick_params(axis="x", rotation=0)
+        ax.tick_params(axis="y", rotation=0)
+    figure.axes[0].set_ylabel("trained on")
+    figure.suptitle(title, x=0.01, ha="left")
+    figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
     return figure

@@ -99,6 +99,32 @@ def convergence(
     return figure
 
 
+def bound_by_samples(
+    bounds: Mapping[int, float], published: Mapping[str, float], title: str, protocol: str
+) -> Figure:
+    """Show how the importance-weighted bound rises with the samples an image: K → nats.
+
+    `published` values are drawn as horizontal lines with their names.
+    """
+    figure, ax = one_panel(8.5, 4.4, title)
+    samples, nats = list(bounds), list(bounds.values())
+    ax.plot(samples, nats, color=BLUE, marker="o")
+    for k, value, place in [(samples[0], nats[0], (8, -4)), (samples[-1], nats[-1], (0, -18))]:
+        ax.annotate(f"{value:.1f}", (k, value), place, textcoords="offset points", color=BLUE)
+    for name, value in published.items():
+        ax.axhline(value, color=ORANGE, linestyle="--")
+        ax.annotate(
+            f"{name} {value:.2f}", (samples[0], value), (0, 5), textcoords="offset points",
+            color=ORANGE,
+        )  # fmt: skip
+    ax.set(xscale="log", xlabel="samples an image, K", ylabel="bound on log p(x), nats per image")
+    ax.set_xticks(samples, [f"{k:,}" for k in samples], fontsize=10)
+    ax.minorticks_off()
+    ax.margins(y=0.12)
+    figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
+    return figure
+
+
 def accuracy_by_budget(
     curves: Mapping[str, Mapping[int, tuple[float, float]]],
     published: Mapping[str, Mapping[int, float]],
