@@ -17,7 +17,7 @@ from PIL import Image
 from vaelib import plots
 from vaelib.paths import figures_folder
 from vaelib.runs import Recipe
-from vaelib.training import EpochRecord
+from vaelib.training import EpochRecord, training_precision
 
 METRICS_FILE = "metrics.json"
 BAR_WIDTH = 30
@@ -29,7 +29,10 @@ def set_up(seed: int = 0) -> torch.device:
     torch.manual_seed(seed)
     plots.use_style()
     device = best_device()
-    print(f"Computing on {device.type}, {torch.get_num_threads()} threads.")
+    precision = str(training_precision(device)).removeprefix("torch.")
+    print(
+        f"Computing on {device.type}, {torch.get_num_threads()} threads; training in {precision}."
+    )
     return device
 
 
@@ -64,15 +67,20 @@ class Progress:
 
 
 class Counter:
-    """A line of plain text that counts: call it with the number done and the number in all."""
+    """A line of plain text that counts: call it with the number done and the number in all.
 
-    def __init__(self, what: str) -> None:
+    It is drawn again after `every` so many, and at the end.
+    """
+
+    def __init__(self, what: str, every: int = 1) -> None:
         self.what = what
+        self.every = every
         self.handle: DisplayHandle | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far it is."""
-        self.handle = _show_text(f"{_bar(done, total)} {self.what}", self.handle)
+        if done % self.every == 0 or done == total:
+            self.handle = _show_text(f"{_bar(done, total)} {self.what}", self.handle)
 
 
 def _bar(done: int, total: int) -> str:

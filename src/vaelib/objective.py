@@ -101,7 +101,7 @@ def log_importance_weights(
     pixels: Tensor,
     n_samples: int,
     generator: torch.Generator | None = None,
-    on_image: Callable[[int], None] | None = None,
+    on_image: Callable[[int, int], None] | None = None,
     chunk: int = 500,
     precision: torch.dtype = torch.float32,
 ) -> Tensor:
@@ -110,9 +110,10 @@ def log_importance_weights(
     The average of the weights themselves, not of their logarithms, is an unbiased estimate of
     p_θ(x). `pixels`: (B, 784), black or white, float 0 or 1. Returns (B, K) in float64; one
     image and `chunk` draws at a time are in memory. `on_image` is called with the number of
-    images done. `precision` is that of the decoder's matrix products; their sums, and everything
-    after them, are exact. Raises ValueError where there is no draw, or a pixel is grey: the
-    average over the black-and-white images that a grey one stands for is not what this estimates.
+    images done and in all. `precision` is that of the decoder's matrix products; what comes
+    after them is float32 or better. Raises ValueError where there is no draw, or a pixel is grey:
+    the average over the black-and-white images that a grey one stands for is not what this
+    estimates.
     Burda, Grosse & Salakhutdinov 2016.
     """
     if n_samples < 1:
@@ -130,7 +131,7 @@ def log_importance_weights(
         )  # (K,)
         weights[i] = log_likelihood.double() + log_prior_ratio.double()
         if on_image:
-            on_image(i + 1)
+            on_image(i + 1, len(pixels))
     return weights
 
 
