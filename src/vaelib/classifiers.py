@@ -120,7 +120,7 @@ def kernel_features(
     return [_transform_in_parts(kernel, features) for features in (train, *others)]
 
 
-def _transform_in_parts(kernel: "Nystroem", features: FloatArray, size: int = 5000) -> FloatArray:
+def _transform_in_parts(kernel: "Nystroem", features: FloatArray, size: int = 1000) -> FloatArray:
     """Fill the result part by part: in one go it would take several times the memory."""
     result = np.empty((len(features), kernel.n_components), dtype=np.float32)
     for start in range(0, len(features), size):

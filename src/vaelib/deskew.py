@@ -14,7 +14,7 @@ from torch import Tensor
 from vaelib.data import Dataset, Split
 
 
-def deskew(images: Tensor, chunk: int = 10_000) -> Tensor:
+def deskew(images: Tensor, chunk: int = 1000) -> Tensor:
     """Shear and shift images so that their ink is upright and centred: uint8 (N, 28, 28), same out.
 
     The moments of the ink give its centre and its slant: the slant is how far the ink's

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vaelib.latent import FloatArray, check_features
 
-GRADIENT_TOLERANCE = 1e-4  # of the mean cross-entropy's gradient, its largest entry
+GRADIENT_TOLERANCE = 3e-5  # of the mean cross-entropy's gradient, its largest entry
 MAX_ITERATIONS = 1000
 
 
