@@ -1,5 +1,6 @@
 """The library behind the tutorial series: a VAE as a feature extractor for few labels."""
 
+from vaelib import exercises
 from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
 from vaelib.models import VAE
 from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
@@ -22,6 +23,7 @@ __all__ = [
     "TrainingSettings",
     "bernoulli_log_likelihood",
     "elbo_terms",
+    "exercises",
     "find_or_train",
     "gaussian_kl",
     "label_budget",
