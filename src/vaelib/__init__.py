@@ -1,7 +1,8 @@
 """The library behind the tutorial series: a VAE as a feature extractor for few labels."""
 
-from vaelib import exercises
+from vaelib import diagram, exercises, panels
 from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
+from vaelib.folders import load_folder
 from vaelib.models import VAE
 from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
 from vaelib.runs import MLP, MLP_SHORT, Recipe, Run, RunError, find_or_train, train_and_save
@@ -22,12 +23,15 @@ __all__ = [
     "TrainingError",
     "TrainingSettings",
     "bernoulli_log_likelihood",
+    "diagram",
     "elbo_terms",
     "exercises",
     "find_or_train",
     "gaussian_kl",
     "label_budget",
     "load",
+    "load_folder",
+    "panels",
     "sample_latent",
     "to_pixels",
     "train",

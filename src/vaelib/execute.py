@@ -5,6 +5,7 @@ Each runs in a kernel of its own. Its time and peak memory are printed and kept 
 """
 
 import json
+import os
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
+from vaelib.panels import STILL
 from vaelib.paths import runs_folder
 
 CELL_TIMEOUT = 1200  # seconds
@@ -63,7 +65,7 @@ def execute(path: Path) -> dict[str, float]:
     memory.start()
     began = time.perf_counter()
     try:
-        client.execute()
+        client.execute(env={**os.environ, STILL: "1"})
     finally:
         memory.stop()
     nbformat.write(notebook, path)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -88,18 +89,19 @@ def _show_text(text: str, handle: DisplayHandle | None) -> DisplayHandle:
     return handle
 
 
-def show(figure: Figure, name: str, alt: str) -> None:
+def show(figure: Figure, name: str, alt: str, live: Mapping[str, object] | None = None) -> None:
     """Save a figure as `figures/<name>.png` and show that very picture in the notebook.
 
-    `alt` says in words what the picture shows, for those who cannot see it.
+    `alt` says in words what the picture shows, for those who cannot see it. `live` is the MIME
+    bundle of a widget that takes the picture's place where widgets run.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     picture = _smaller(buffer)
-    _write_whole(figures_folder() / f"{name}.png", picture)
+    write_whole(figures_folder() / f"{name}.png", picture)
     width = int(figure.get_size_inches()[0] * 96)  # a page's points an inch
     display(
-        {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
+        {**(live or {}), "image/png": base64.b64encode(picture).decode(), "text/plain": alt},
         metadata={"image/png": {"width": width, "alt": alt}},
         raw=True,
     )
@@ -117,7 +119,7 @@ def record(**metrics: float) -> None:
     known = json.loads(path.read_text()) if path.is_file() else {}
     known |= {name: round(float(value), 4) for name, value in metrics.items()}
     text = json.dumps(dict(sorted(known.items())), indent=2) + "\n"
-    _write_whole(path, text.encode())
+    write_whole(path, text.encode())
 
 
 def _smaller(picture: io.BytesIO) -> bytes:
@@ -129,7 +131,7 @@ def _smaller(picture: io.BytesIO) -> bytes:
     return smaller.getvalue()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step, so that another notebook never reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")

@@ -92,7 +92,7 @@ def check_log_likelihood(log_likelihood: Callable[[Tensor, Tensor], Tensor]) -> 
     if not torch.allclose(extreme, torch.tensor([-120.0 * 784]), rtol=1e-3):
         raise Hint(
             "Right for moderate logits, but at a logit of 120 the probability rounds to 1 and "
-            "log(1 − p) is lost. Stay with logits: F.softplus, or the loss that ends in _with_logits."
+            "log(1 − p) is lost. Stay with logits: F.softplus, or F's loss named _with_logits."
         )
     return "Right, and exact where a probability would round to 0 or 1."
 
