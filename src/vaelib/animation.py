@@ -23,8 +23,8 @@ from vaelib.paths import figures_folder
 from vaelib.plots import BLUE, GREY, draw_classes
 
 SIZE = 5.6  # inches a side
-DOTS_PER_INCH = 100
-COLOURS = 64  # of the palette that all frames share
+DOTS_PER_INCH = 120
+COLOURS = 128  # of the palette that all frames share
 FIRST_HOLD, KEY_HOLD, MOVE, LAST_HOLD = 1400, 420, 70, 3000  # milliseconds a frame
 
 
@@ -86,12 +86,16 @@ def latent_animation(
     `scores`: epoch → neighbour accuracy in the latent space, in [0, 1]. The same arrays give
     the same bytes.
     """
-    reach = 1.06 * max(np.abs(picture).max() for picture in pictures.values())
-    frames = frames_between(pictures, n_between)
+    # t-SNE's scale means nothing, so that every key picture may fill the frame
+    filling = {
+        epoch: (picture - picture.mean(axis=0)) / np.abs(picture - picture.mean(axis=0)).max()
+        for epoch, picture in pictures.items()
+    }
+    frames = frames_between(filling, n_between)
     images, durations = [], []
     for position, (epoch, points) in enumerate(frames):
         key = max(kept for kept in scores if kept <= epoch)
-        images.append(_frame(points, labels, classes, reach, key, scores))
+        images.append(_frame(points, labels, classes, key, scores))
         durations.append(KEY_HOLD if epoch in pictures else MOVE)
         if position == 0:
             durations[-1] = FIRST_HOLD
@@ -103,14 +107,13 @@ def _frame(
     points: FloatArray,
     labels: Tensor,
     classes: Sequence[str],
-    reach: float,
     epoch: int,
     scores: Mapping[int, float],
 ) -> Image.Image:
     figure = Figure(figsize=(SIZE, SIZE * 1.12))
     ax = figure.add_axes((0.01, 0.01, 0.98, 0.98 / 1.12))
-    draw_classes(ax, points, labels, classes, size=9, fontsize=16)
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="", ylabel="")
+    draw_classes(ax, points, labels, classes, size=14, fontsize=16)
+    ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xlabel="", ylabel="")
     ax.spines[["left", "bottom"]].set_visible(False)
     figure.text(0.03, 0.945, f"after epoch {epoch}", fontsize=17, weight="semibold")
     figure.text(
@@ -130,7 +133,14 @@ def _frame(
 
 def _gif(images: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
     """Write frames as a GIF that repeats, all in one palette so that no colour flickers."""
-    palette = images[-1].quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+    width, height = images[0].size
+    ends = Image.new("RGB", (width, 2 * height))
+    ends.paste(images[0], (0, 0))
+    ends.paste(images[-1], (0, height))
+    palette = ends.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2)
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[colours[: palette.getextrema()[1] + 1].sum(axis=1).argmax()] = 255  # white stays white
+    palette.putpalette(colours.ravel().tolist())
     indexed = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     buffer = io.BytesIO()
     indexed[0].save(

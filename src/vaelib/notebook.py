@@ -126,7 +126,7 @@ def _smaller(picture: io.BytesIO) -> bytes:
     """Return a PNG with its colours reduced to a palette of 256: a third of the size."""
     smaller = io.BytesIO()
     with Image.open(picture) as image:
-        palette = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT)
+        palette = image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE)
         palette.save(smaller, format="png", optimize=True)
     return smaller.getvalue()
 

@@ -55,7 +55,7 @@ MLP = Recipe(
     name="mlp",
     sizes={"latent_size": 30, "hidden_size": 400},
     # the weights at these epochs are the key frames of notebook 3's animation
-    training=TrainingSettings(epochs=31, snapshots=(1, 2, 3, 5, 8, 12, 18, 25, 31)),
+    training=TrainingSettings(epochs=31, snapshots=(1, 2, 3, 5, 8, 16, 31)),
 )
 
 
