@@ -1,3 +1,4 @@
+import base64
 import io
 
 import numpy as np
@@ -6,13 +7,14 @@ import torch
 from PIL import Image
 
 from vaelib import animation, diagram, plots
+from vaelib.paths import figures_folder
 
 
 @pytest.fixture(scope="module")
 def pictures():
     generator = np.random.default_rng(0)
     first = 20 * generator.standard_normal((40, 2)).astype("f4")
-    return {1: first, 3: first + 1, 10: 2 * first}
+    return {1: first, 3: first[::-1], 10: 2 * first[:, ::-1]}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,7 @@ def test_frames_differ(gif):
         image.seek(image.n_frames - 1)
         last = np.asarray(image.convert("RGB"))
     assert (first != last).any(axis=2).mean() > 0.01
+    assert (first[-2, :] == 255).all()  # paper is white, not nearly white
 
 
 def test_the_diagram_names_every_part():
@@ -84,3 +87,16 @@ def test_the_diagram_names_every_part():
     for part in ("encoder φ", "mean μ", "log σ²", "z = μ + σ", "decoder θ", "KL", "reconstruction"):
         assert part in words
     assert "logistic regression" in words
+
+
+def test_the_gif_is_saved_and_its_last_frame_shown(gif, monkeypatch):
+    shown = []
+    monkeypatch.setattr(animation, "display", lambda data, **_: shown.append(data))
+    animation.show_animation(gif, "moving", alt="ten groups")
+    assert (figures_folder() / "moving.gif").read_bytes() == gif
+    with Image.open(io.BytesIO(gif)) as image:
+        image.seek(image.n_frames - 1)
+        last = np.asarray(image.convert("RGB"))
+    with Image.open(io.BytesIO(base64.b64decode(shown[0]["image/png"]))) as still:
+        np.testing.assert_array_equal(np.asarray(still.convert("RGB")), last)
+    assert shown[0]["text/plain"] == "ten groups"

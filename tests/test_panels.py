@@ -8,7 +8,8 @@ from PIL import Image
 
 import vaelib
 from vaelib import notebook, panels
-from vaelib.drawing_pad import DRAWING_PAD, centred, ink_from_text
+from vaelib.panels import showing
+from vaelib.panels.drawing_pad import DRAWING_PAD, centred, ink_from_text
 from vaelib.paths import figures_folder
 
 
@@ -111,7 +112,7 @@ def test_every_panel_has_a_still_picture(name, request, monkeypatch):
 def test_where_someone_works_the_widgets_come_with_the_picture(sliders, monkeypatch):
     shown = []
     monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
-    monkeypatch.setattr(panels, "get_ipython", lambda: type("Shell", (), {"kernel": object()}))
+    monkeypatch.setattr(showing, "get_ipython", lambda: type("Shell", (), {"kernel": object()}))
     monkeypatch.delenv(panels.STILL, raising=False)
     panels.show_panel(sliders, "live", "in words")
     assert "application/vnd.jupyter.widget-view+json" in shown[0]

@@ -25,6 +25,7 @@ from vaelib.plots import BLUE, GREY, draw_classes
 SIZE = 5.6  # inches a side
 DOTS_PER_INCH = 120
 COLOURS = 128  # of the palette that all frames share
+PAPER = 248  # the grey level from which on a colour is meant to be white
 FIRST_HOLD, KEY_HOLD, MOVE, LAST_HOLD = 1400, 420, 70, 3000  # milliseconds a frame
 
 
@@ -138,10 +139,11 @@ def _gif(images: Sequence[Image.Image], durations: Sequence[int]) -> bytes:
     ends.paste(images[0], (0, 0))
     ends.paste(images[-1], (0, height))
     palette = ends.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2)
-    colours = np.array(palette.getpalette()).reshape(-1, 3)
-    colours[colours[: palette.getextrema()[1] + 1].sum(axis=1).argmax()] = 255  # white stays white
-    palette.putpalette(colours.ravel().tolist())
     indexed = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[colours.min(axis=1) >= PAPER] = 255  # the palette's whites are a little grey
+    for image in indexed:
+        image.putpalette(colours.ravel().tolist())
     buffer = io.BytesIO()
     indexed[0].save(
         buffer, format="gif", save_all=True, append_images=indexed[1:], duration=list(durations),

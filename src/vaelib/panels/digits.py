@@ -1,121 +1,24 @@
-"""Panels to play with: sliders for the latents, and a digit to draw and have named.
+"""A digit, picked or drawn, and what the model makes of it."""
 
-Every panel has a `still` picture, which is what a stored notebook keeps and what a page without
-widgets shows, and a `live` one of ipywidgets. Each answer takes well under a tenth of a second.
-"""
-
-import io
-import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from IPython import get_ipython
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from vaelib import notebook
 from vaelib.data import IMAGE_SHAPE, Split, to_pixels
-from vaelib.drawing_pad import DRAWING_PAD, centred, ink_from_text
 from vaelib.latent import FloatArray, encode
+from vaelib.panels.drawing_pad import DRAWING_PAD, centred, ink_from_text
+from vaelib.panels.pictures import as_png, draw, encoded
 from vaelib.plots import BLUE, GREY, INK, RED, draw_classes
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
-
-STILL = "VAELIB_STILL"  # set where a tool executes a notebook: widgets would be stored without life
-REACH = 3.0  # of a slider, in standard deviations of the prior
-
-
-class Panel(Protocol):
-    """What can be shown as a picture and as widgets."""
-
-    def still(self) -> Figure:
-        """Return the picture that stands for the panel where no widget runs."""
-
-    def live(self) -> "Widget":
-        """Return the panel as widgets."""
-
-
-def show_panel(panel: Panel, name: str, alt: str) -> None:
-    """Show a panel: live in a notebook that someone works in, and as a picture everywhere else.
-
-    The picture is saved as `figures/<name>.png` and goes along with the widgets, so that a
-    notebook saved after use still shows something where none run.
-    """
-    runs_live = getattr(get_ipython(), "kernel", None) is not None and not os.environ.get(STILL)
-    live = panel.live()._repr_mimebundle_() if runs_live else None
-    notebook.show(panel.still(), name, alt, live)
-
-
-class LatentPanel:
-    """The most active latents of one image, each with a slider, and the decoded digit.
-
-    Parameters
-    ----------
-    model : a trained VAE.
-    image : uint8 (28, 28), where the sliders start.
-    units : the latents that get a slider, in order.
-    """
-
-    def __init__(self, model: nn.Module, image: Tensor, units: Sequence[int]) -> None:
-        self.model = model
-        self.image = image
-        self.units = [int(unit) for unit in units]
-        self.start = encode(model, image[None]).mean[0]  # (Z,)
-
-    @torch.inference_mode()
-    def decoded(self, values: Sequence[float]) -> FloatArray:
-        """Return the picture (28, 28) in [0, 1] with the sliders at these values."""
-        latent = torch.from_numpy(self.start.copy())[None]
-        latent[0, self.units] = torch.tensor(values, dtype=latent.dtype)
-        device = next(self.model.parameters()).device
-        return self.model.decode(latent.to(device)).sigmoid().view(IMAGE_SHAPE).cpu().numpy()
-
-    def still(self) -> Figure:
-        """Show the sliders where they start, and the first of them turned down and up."""
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
-        left, *rest = figure.subplots(1, 4, width_ratios=[1.5, 1, 1, 1])
-        values = self.start[self.units]
-        left.hlines(range(len(values)), -REACH, REACH, color="#dddddd", linewidth=3)
-        left.plot(values, range(len(values)), "o", color=BLUE, markersize=9)
-        left.set_yticks(range(len(values)), [f"latent {unit}" for unit in self.units])
-        left.set(xlabel="value, standard deviations of the prior")
-        left.invert_yaxis()
-        for ax, first, name in zip(
-            rest, (values[0], -2.5, 2.5), ("as encoded", "", ""), strict=True
-        ):
-            _draw(ax, self.decoded([first, *values[1:]]))
-            title = name or f"latent {self.units[0]} at {first:+.1f}".replace("-", "−")
-            ax.set_title(title, fontsize=12)
-        figure.suptitle("Turn a latent, and the digit bends", x=0.01, ha="left")
-        return figure
-
-    def live(self) -> "Widget":
-        """Return a slider for each latent and the decoded digit, which follows them."""
-        import ipywidgets
-
-        sliders = [
-            ipywidgets.FloatSlider(
-                float(np.clip(self.start[unit], -REACH, REACH)), min=-REACH, max=REACH, step=0.1,
-                description=f"latent {unit}",
-            )
-            for unit in self.units
-        ]  # fmt: skip
-        picture = ipywidgets.Image(format="png", layout={"width": "224px", "height": "224px"})
-
-        def follow(_: object = None) -> None:
-            picture.value = _png(self.decoded([slider.value for slider in sliders]))
-
-        for slider in sliders:
-            slider.observe(follow, "value")
-        follow()
-        return ipywidgets.HBox([ipywidgets.VBox(sliders), picture])
 
 
 class Answer(NamedTuple):
@@ -177,7 +80,7 @@ class DigitPanel:
         figure = Figure(figsize=(11, 4.2), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=[1, 2.4, 1.6])
         pair = np.concatenate([image.numpy() / 255, answer.reconstruction])
-        _draw(left, pair)
+        draw(left, pair)
         left.set_title("image, and decoded", fontsize=12, weight="normal")
         draw_classes(middle, self.places, self.labels, self.classes, size=4, fontsize=13)
         middle.plot(*answer.place, marker="X", markersize=15, color=RED, markeredgecolor="white")
@@ -207,27 +110,28 @@ class DigitPanel:
 
         def look_at(image: Tensor) -> None:
             answer = self.answer(image)
-            seen.value = _png(image.numpy() / 255)
-            decoded.value = _png(answer.reconstruction)
+            seen.value = as_png(image.numpy() / 255)
+            decoded.value = as_png(answer.reconstruction)
             place.value = self.placed(answer.place)
             bars.value = _bars(self.classes, answer.probabilities)
 
         pick.observe(lambda change: look_at(self.images[change["new"]]), "value")
         drawn.observe(lambda change: look_at(centred(ink_from_text(change["new"]))), "value")
         look_at(self.images[self.first])
-        pad_box = ipywidgets.VBox([pick, pad, drawn])
+        pad_box = ipywidgets.VBox([pick, pad, drawn], layout={"min_width": "330px"})
         pad_box.add_class("vaelib-pad")
-        return ipywidgets.HBox([pad_box, ipywidgets.VBox([seen, decoded]), place, bars])
+        pair = ipywidgets.VBox([seen, decoded], layout={"min_width": "190px"})
+        return ipywidgets.HBox([pad_box, pair, place, bars])
 
     def placed(self, place: NDArray[np.float64]) -> bytes:
         """Return the latent picture as a PNG, with a cross at `place` (2,)."""
         picture = self._background.copy()
         x, y = np.clip(self._to_picture(place), 8, np.array(picture.size) - 8)
-        draw = ImageDraw.Draw(picture)
+        pen = ImageDraw.Draw(picture)
         for width, colour in ((9, "white"), (5, RED)):
-            draw.line((x - 9, y - 9, x + 9, y + 9), fill=colour, width=width)
-            draw.line((x - 9, y + 9, x + 9, y - 9), fill=colour, width=width)
-        return _encoded(picture)
+            pen.line((x - 9, y - 9, x + 9, y + 9), fill=colour, width=width)
+            pen.line((x - 9, y + 9, x + 9, y - 9), fill=colour, width=width)
+        return encoded(picture)
 
     def _draw_background(self) -> tuple[Image.Image, Callable[[NDArray], NDArray]]:
         """Draw the latent picture once, and return how to find a place on it, in its dots."""
@@ -245,25 +149,6 @@ class DigitPanel:
             return np.array([x, height - y])
 
         return background, to_picture
-
-
-def _draw(ax: Axes, picture: FloatArray) -> None:
-    ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set(visible=True, color="#dddddd")
-
-
-def _png(picture: FloatArray, scale: int = 8) -> bytes:
-    """Return a picture in [0, 1], ink high, as a PNG with ink in black."""
-    dots = np.kron(255 - np.round(255 * np.asarray(picture)), np.ones((scale, scale)))
-    return _encoded(Image.fromarray(dots.astype(np.uint8)))
-
-
-def _encoded(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="png", compress_level=1)
-    return buffer.getvalue()
 
 
 def _bars(classes: Sequence[str], probabilities: NDArray[np.float64]) -> str:
