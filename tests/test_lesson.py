@@ -111,8 +111,8 @@ def test_every_figure_is_read_before_the_next_one(cells):
         after = cells[number + 1 :]
         until_text = next(i for i, c in enumerate(after) if c.cell_type == "markdown")
         assert not any(is_figure(c) for c in after[:until_text]), cell.id
-        paragraph = after[until_text].source.split("\n\n")[0]
-        assert len(paragraph.split()) >= 20, (cell.id, paragraph)
+        reading = re.split(r"^#", after[until_text].source, maxsplit=1, flags=re.MULTILINE)[0]
+        assert len(reading.split()) >= 20, (cell.id, reading)  # before the next heading
 
 
 def test_text_and_code_are_about_even(cells):
