@@ -1,6 +1,7 @@
 """The library behind the tutorial series: a VAE as a feature extractor for few labels."""
 
 from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
+from vaelib.folders import load_folder
 from vaelib.models import VAE, ConvVAE
 from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
 from vaelib.runs import CONV, MLP, MLP_SHORT, Recipe, Run, RunError, find_or_train, train_and_save
@@ -28,6 +29,7 @@ __all__ = [
     "gaussian_kl",
     "label_budget",
     "load",
+    "load_folder",
     "sample_latent",
     "to_pixels",
     "train",

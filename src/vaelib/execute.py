@@ -5,6 +5,7 @@ kept in `data/runs/timings.json`; the stored notebook holds nothing that changes
 """
 
 import json
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from traitlets.config import Config
 
+from vaelib.panels import STILL
 from vaelib.paths import runs_folder
 
 CELL_TIMEOUT = 1200  # seconds
@@ -92,7 +94,7 @@ def execute(path: Path) -> Timing:
     memory.start()
     began = time.perf_counter()
     try:
-        client.execute()
+        client.execute(env={**os.environ, STILL: "1"})
     finally:
         memory.stop()
     nbformat.write(notebook, path)

@@ -108,11 +108,13 @@ def tsne(
     start: FloatArray,
     perplexity: float = 30,
     iterations: int = 750,
+    exaggeration: float = 12,
 ) -> FloatArray:
     """Lay features out in the plane with t-SNE: (N, D) → (N, 2).
 
-    `start`: (N, 2), where each point begins. The first 250 iterations exaggerate the attraction
-    (they form the clusters), so fewer than about 500 in all leave the picture unfinished.
+    `start`: (N, 2), where each point begins. The first 250 iterations multiply the attraction by
+    `exaggeration` (they form the clusters), so fewer than about 500 in all leave the picture
+    unfinished, unless it starts from a finished one and exaggerates nothing.
     Raises ValueError where the perplexity does not fit the number of points.
     van der Maaten & Hinton 2008.
     """
@@ -127,7 +129,13 @@ def tsne(
         raise ValueError(
             f"Perplexity {perplexity} must lie between 1 and the number of points, {len(features)}."
         )
-    method = TSNE(perplexity=perplexity, init=start, max_iter=iterations, method="barnes_hut")
+    method = TSNE(
+        perplexity=perplexity,
+        init=start,
+        max_iter=iterations,
+        early_exaggeration=exaggeration,
+        method="barnes_hut",
+    )
     # with two threads the sums do not depend on which one ends first, with more they do
     with threadpool_limits(2):
         return method.fit_transform(features)

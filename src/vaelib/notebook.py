@@ -97,15 +97,16 @@ def _show_text(text: str, handle: DisplayHandle | None) -> DisplayHandle:
     return handle
 
 
-def show(figure: Figure, name: str, alt: str) -> None:
+def show(figure: Figure, name: str, alt: str, live: Mapping[str, object] | None = None) -> None:
     """Save a figure as `figures/<name>.png` and show that very picture in the notebook.
 
-    `alt` says in words what the picture shows, for those who cannot see it.
+    `alt` says in words what the picture shows, for those who cannot see it. `live` is the MIME
+    bundle of a widget that takes the picture's place where widgets run.
     """
     picture = save_picture(figure, name)
     width = int(figure.get_size_inches()[0] * 96)  # a page's points an inch
     display(
-        {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
+        {**(live or {}), "image/png": base64.b64encode(picture).decode(), "text/plain": alt},
         metadata={"image/png": {"width": width, "alt": alt}},
         raw=True,
     )
@@ -116,7 +117,7 @@ def save_picture(figure: Figure, name: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     picture = _smaller(buffer)
-    _write_whole(figures_folder() / f"{name}.png", picture)
+    write_whole(figures_folder() / f"{name}.png", picture)
     return picture
 
 
@@ -139,19 +140,19 @@ def write_numbers(path: Path, numbers: Mapping[str, float]) -> None:
         if not math.isfinite(value):
             raise ValueError(f"The metric {name} is {value}, which is not a finite number.")
     rounded = {name: round(float(value), 4) for name, value in sorted(numbers.items())}
-    _write_whole(path, (json.dumps(rounded, indent=2) + "\n").encode())
+    write_whole(path, (json.dumps(rounded, indent=2) + "\n").encode())
 
 
 def _smaller(picture: io.BytesIO) -> bytes:
     """Return a PNG with its colours reduced to a palette of 256: a third of the size."""
     smaller = io.BytesIO()
     with Image.open(picture) as image:
-        palette = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT)
+        palette = image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE)
         palette.save(smaller, format="png", optimize=True)
     return smaller.getvalue()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file in one step, so that another notebook never reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")

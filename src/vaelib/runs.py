@@ -54,7 +54,8 @@ class Recipe:
 MLP = Recipe(
     name="mlp",
     sizes={"latent_size": 30, "hidden_size": 400},
-    training=TrainingSettings(epochs=31, snapshots=(1, 31)),
+    # the weights at these epochs are the key frames of notebook 3's animation
+    training=TrainingSettings(epochs=31, snapshots=(1, 2, 3, 5, 8, 16, 31)),
 )
 
 

@@ -20,7 +20,7 @@ from vaelib.plots.curves import (
     loss_curves,
     training_curves,
 )
-from vaelib.plots.pictures import captioned_pictures, few_labels, picture_grid
+from vaelib.plots.pictures import Pictures, captioned_pictures, few_labels, picture_grid
 from vaelib.plots.style import BLUE, CLASS_COLOURS, GREEN, GREY, INK, ORANGE, RED, use_style
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "INK",
     "ORANGE",
     "RED",
+    "Pictures",
     "accuracy_by_budget",
     "accuracy_tables",
     "bars",

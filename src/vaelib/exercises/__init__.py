@@ -1,0 +1,44 @@
+"""Checkers for the notebooks' exercises: each looks at an attempt and says in words how it is.
+
+An attempt that is still empty gets a calm "not yet", a usual mistake gets a hint of its own, and
+no checker ever stops a notebook: `check_kl(my_kl)` returns a `Verdict`, which the cell shows.
+"""
+
+from vaelib.exercises.classifying import (
+    check_features,
+    check_few_labels,
+    check_half_width,
+    check_test_features,
+)
+from vaelib.exercises.data import (
+    check_baseline,
+    check_log_likelihood,
+    check_pixels,
+    check_splits,
+)
+from vaelib.exercises.latents import (
+    check_active_units,
+    check_alignment,
+    check_neighbour_accuracy,
+)
+from vaelib.exercises.training import check_kl, check_loss, check_sample, check_weighted_training
+from vaelib.exercises.verdict import Verdict
+
+__all__ = [
+    "Verdict",
+    "check_active_units",
+    "check_alignment",
+    "check_baseline",
+    "check_features",
+    "check_few_labels",
+    "check_half_width",
+    "check_kl",
+    "check_log_likelihood",
+    "check_loss",
+    "check_neighbour_accuracy",
+    "check_pixels",
+    "check_sample",
+    "check_splits",
+    "check_test_features",
+    "check_weighted_training",
+]

@@ -1,0 +1,164 @@
+"""A digit, picked or drawn, and what the model makes of it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from vaelib.data import IMAGE_SHAPE, Split, to_pixels
+from vaelib.latent import FloatArray, encode
+from vaelib.panels.drawing_pad import DRAWING_PAD, centred, ink_from_text
+from vaelib.panels.pictures import as_png, draw, encoded
+from vaelib.plots import BLUE, GREY, INK, RED, draw_classes
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+
+
+class Answer(NamedTuple):
+    """What the model says of an image."""
+
+    reconstruction: FloatArray  # (28, 28) in [0, 1]
+    place: NDArray[np.float64]  # (2,) in the latent picture
+    probabilities: NDArray[np.float64]  # (C,)
+
+
+class DigitPanel:
+    """An image, picked or drawn: its reconstruction, its place among others, its probable class.
+
+    The latent picture shows the two directions of the latent space in which the classes of
+    `known` lie farthest apart (linear discriminant analysis), so that a new image has a place.
+
+    Parameters
+    ----------
+    model : a trained VAE.
+    probabilities : latent means (N, Z) → class probabilities (N, C).
+    known : images with labels, for the latent picture.
+    images : uint8 (N, 28, 28), those that can be picked.
+    classes : the classes' names.
+    first : the number of the image that is shown first.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        probabilities: Callable[[FloatArray], NDArray[np.float64]],
+        known: Split,
+        images: Tensor,
+        classes: Sequence[str],
+        first: int = 0,
+    ) -> None:
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+        self.model, self.probabilities = model, probabilities
+        self.images, self.classes, self.first = images, classes, first
+        means = encode(model, known.images).mean
+        self.map = LinearDiscriminantAnalysis(n_components=2).fit(means, known.labels)
+        self.places = self.map.transform(means).astype(np.float32)  # (N, 2)
+        self.labels = known.labels
+        self._background, self._to_picture = self._draw_background()
+
+    @torch.inference_mode()
+    def answer(self, image: Tensor) -> Answer:
+        """Encode, decode, place and name one image: uint8 (28, 28)."""
+        device = next(self.model.parameters()).device
+        mean, _ = self.model.encode(to_pixels(image[None]).to(device))  # (1, Z)
+        decoded = self.model.decode(mean).sigmoid().view(IMAGE_SHAPE).cpu().numpy()
+        features = mean.cpu().numpy()
+        return Answer(decoded, self.map.transform(features)[0], self.probabilities(features)[0])
+
+    def still(self) -> Figure:
+        """Show the answer for the image that is shown first."""
+        image = self.images[self.first]
+        answer = self.answer(image)
+        figure = Figure(figsize=(11, 4.2), layout="constrained")
+        left, middle, right = figure.subplots(1, 3, width_ratios=[1, 2.4, 1.6])
+        pair = np.concatenate([image.numpy() / 255, answer.reconstruction])
+        draw(left, pair)
+        left.set_title("image, and decoded", fontsize=12, weight="normal")
+        draw_classes(middle, self.places, self.labels, self.classes, size=4, fontsize=13)
+        middle.plot(*answer.place, marker="X", markersize=15, color=RED, markeredgecolor="white")
+        middle.set(xlabel="discriminant 1 (no unit)", ylabel="discriminant 2 (no unit)")
+        right.barh(self.classes, answer.probabilities, color=BLUE)
+        right.set(xlabel="probability", xlim=(0, 1), ylabel="class")
+        right.invert_yaxis()
+        named = self.classes[answer.probabilities.argmax()]
+        figure.suptitle(
+            f"The cross is where this image lies; it is named {named}", x=0.01, ha="left"
+        )
+        return figure
+
+    def live(self) -> "Widget":
+        """Return a slider to pick an image, a pad to draw one, and the answer beside them."""
+        import ipywidgets
+
+        size = {"width": "168px", "height": "168px"}
+        pick = ipywidgets.IntSlider(
+            self.first, min=0, max=len(self.images) - 1, description="test image"
+        )
+        pad = ipywidgets.HTML(DRAWING_PAD)
+        drawn = ipywidgets.Textarea(layout={"display": "none"})
+        seen, decoded = (ipywidgets.Image(format="png", layout=size) for _ in range(2))
+        place = ipywidgets.Image(format="png", layout={"width": "380px", "height": "380px"})
+        bars = ipywidgets.HTML()
+
+        def look_at(image: Tensor) -> None:
+            answer = self.answer(image)
+            seen.value = as_png(image.numpy() / 255)
+            decoded.value = as_png(answer.reconstruction)
+            place.value = self.placed(answer.place)
+            bars.value = _bars(self.classes, answer.probabilities)
+
+        pick.observe(lambda change: look_at(self.images[change["new"]]), "value")
+        drawn.observe(lambda change: look_at(centred(ink_from_text(change["new"]))), "value")
+        look_at(self.images[self.first])
+        pad_box = ipywidgets.VBox([pick, pad, drawn], layout={"min_width": "330px"})
+        pad_box.add_class("vaelib-pad")
+        pair = ipywidgets.VBox([seen, decoded], layout={"min_width": "190px"})
+        return ipywidgets.HBox([pad_box, pair, place, bars])
+
+    def placed(self, place: NDArray[np.float64]) -> bytes:
+        """Return the latent picture as a PNG, with a cross at `place` (2,)."""
+        picture = self._background.copy()
+        x, y = np.clip(self._to_picture(place), 8, np.array(picture.size) - 8)
+        pen = ImageDraw.Draw(picture)
+        for width, colour in ((9, "white"), (5, RED)):
+            pen.line((x - 9, y - 9, x + 9, y + 9), fill=colour, width=width)
+            pen.line((x - 9, y + 9, x + 9, y - 9), fill=colour, width=width)
+        return encoded(picture)
+
+    def _draw_background(self) -> tuple[Image.Image, Callable[[NDArray], NDArray]]:
+        """Draw the latent picture once, and return how to find a place on it, in its dots."""
+        figure = Figure(figsize=(5, 5), dpi=76)
+        ax = figure.add_axes((0, 0, 1, 1))
+        draw_classes(ax, self.places, self.labels, self.classes, size=5, fontsize=15)
+        ax.set(xlabel="", ylabel="", aspect="auto")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        background = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        height = background.size[1]
+
+        def to_picture(place: NDArray[np.float64]) -> NDArray[np.float64]:
+            x, y = ax.transData.transform(place)
+            return np.array([x, height - y])
+
+        return background, to_picture
+
+
+def _bars(classes: Sequence[str], probabilities: NDArray[np.float64]) -> str:
+    """Return the class probabilities as bars in HTML, the largest in blue."""
+    rows = []
+    for name, probability in zip(classes, probabilities, strict=True):
+        colour = BLUE if probability == probabilities.max() else "#b8b8b8"
+        rows.append(
+            f'<tr><td style="color:{INK};padding-right:6px">{name}</td><td style="width:150px">'
+            f'<div style="width:{100 * probability:.1f}%;height:14px;background:{colour}"></div>'
+            f'</td><td style="color:{GREY}">{probability:.0%}</td></tr>'
+        )
+    return '<table style="background:white;font-size:14px">' + "".join(rows) + "</table>"

@@ -1,0 +1,170 @@
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import vaelib
+from vaelib import notebook, panels
+from vaelib.panels import showing
+from vaelib.panels.drawing_pad import DRAWING_PAD, centred, ink_from_text
+from vaelib.paths import figures_folder
+
+
+@pytest.fixture(scope="module")
+def model():
+    return vaelib.Recipe("tiny", sizes={"latent_size": 6, "hidden_size": 16}).build().eval()
+
+
+@pytest.fixture
+def sliders(model, small):
+    return panels.LatentPanel(model, small.test.images[0], [4, 1])
+
+
+@pytest.fixture
+def digits(model, small):
+    def probabilities(means):
+        return np.exp(means[:, :3]) / np.exp(means[:, :3]).sum(axis=1, keepdims=True)
+
+    known = small.train[small.train.labels < 3]
+    return panels.DigitPanel(
+        model, probabilities, known, small.test.images[:20], mnist_classes(3), first=2
+    )
+
+
+def mnist_classes(n):
+    return tuple("0123456789"[:n])
+
+
+def picture(png):
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_sliders_start_where_the_encoder_puts_the_image(model, small, sliders):
+    mean, _ = model.encode(vaelib.to_pixels(small.test.images[:1]))
+    expected = model.decode(mean).sigmoid().view(28, 28)
+    torch.testing.assert_close(
+        torch.from_numpy(sliders.decoded(sliders.start[[4, 1]])), expected.detach()
+    )
+
+
+def test_a_slider_turns_its_own_latent_and_the_digit_follows(model, sliders):
+    live = sliders.live()
+    column, image = live.children
+    before = image.value
+    column.children[0].value = 2.0
+    assert image.value != before
+    latent = torch.from_numpy(sliders.start.copy())[None]
+    latent[0, 4], latent[0, 1] = 2.0, column.children[1].value
+    expected = 255 - 255 * model.decode(latent).sigmoid().view(28, 28).detach().numpy()
+    np.testing.assert_allclose(picture(image.value)[::8, ::8, 0], expected, atol=1)
+
+
+def test_an_image_gets_its_reconstruction_place_and_probabilities(model, small, digits):
+    answer = digits.answer(small.test.images[5])
+    mean, _ = model.encode(vaelib.to_pixels(small.test.images[5:6]))
+    expected = model.decode(mean).sigmoid().view(28, 28).detach()
+    torch.testing.assert_close(torch.from_numpy(answer.reconstruction), expected)
+    assert answer.place.shape == (2,)
+    assert answer.probabilities.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_known_image_lies_where_the_picture_shows_it(small, digits):
+    known = small.train[small.train.labels < 3]
+    np.testing.assert_allclose(digits.answer(known.images[7]).place, digits.places[7], atol=1e-4)
+
+
+def test_the_cross_is_drawn_at_its_place(digits):
+    place = digits.places[3].astype(float)
+    x, y = digits._to_picture(place).astype(int)
+    dots = picture(digits.placed(place))
+    assert abs(dots[y, x] - [0xD5, 0x5E, 0x00]).max() < 8  # vermilion
+
+
+def test_picking_and_drawing_change_the_answer(digits):
+    live = digits.live()
+    (pick, _, drawn), (seen, _), place, bars = (
+        live.children[0].children, live.children[1].children, *live.children[2:],
+    )  # fmt: skip
+    assert pick.value == 2
+    picked = [seen.value, place.value, bars.value]
+    pick.value = 9
+    assert not set(picked) & {seen.value, place.value, bars.value}
+    ink = torch.zeros(28, 28, dtype=torch.uint8)
+    ink[3:9, 20:23] = 200
+    drawn.value = bytes(ink.flatten().tolist()).hex()
+    dots = 255 - picture(seen.value)[::8, ::8, 0]
+    np.testing.assert_array_equal(dots, centred(ink).numpy())
+
+
+@pytest.mark.parametrize("name", ["sliders", "digits"])
+def test_every_panel_has_a_still_picture(name, request, monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
+    panels.show_panel(request.getfixturevalue(name), name, "in words")
+    assert set(shown[0]) == {"image/png", "text/plain"}
+    assert (figures_folder() / f"{name}.png").is_file()
+
+
+def test_where_someone_works_the_widgets_come_with_the_picture(sliders, monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
+    monkeypatch.setattr(showing, "get_ipython", lambda: type("Shell", (), {"kernel": object()}))
+    monkeypatch.delenv(panels.STILL, raising=False)
+    panels.show_panel(sliders, "live", "in words")
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+    assert "image/png" in shown[0]
+    json.dumps(shown[0])
+    monkeypatch.setenv(panels.STILL, "1")
+    panels.show_panel(sliders, "live", "in words")
+    assert set(shown[1]) == {"image/png", "text/plain"}
+
+
+def test_a_drawing_is_scaled_and_centred_as_mnist_is():
+    ink = torch.zeros(28, 28, dtype=torch.uint8)
+    ink[0:8, 24:28] = 255
+    digit = centred(ink)
+    rows, columns = digit.any(dim=1).nonzero(), digit.any(dim=0).nonzero()
+    assert rows.max() - rows.min() + 1 == 20
+    assert columns.max() - columns.min() + 1 == 10
+    mass = digit.float()
+    assert abs((mass.sum(dim=1) @ torch.arange(28.0)) / mass.sum() - 13.5) <= 0.5
+    assert abs((mass.sum(dim=0) @ torch.arange(28.0)) / mass.sum() - 13.5) <= 0.5
+
+
+@pytest.mark.parametrize("dot", [(0, 0), (27, 27), (13, 4)])
+def test_a_single_dot_is_a_drawing(dot):
+    ink = torch.zeros(28, 28, dtype=torch.uint8)
+    ink[dot] = 255
+    assert centred(ink).shape == (28, 28)
+    assert centred(ink).any()
+
+
+def test_an_empty_drawing_stays_empty():
+    assert not centred(torch.zeros(28, 28, dtype=torch.uint8)).any()
+
+
+def test_ink_comes_back_from_its_text(mnist):
+    image = mnist.test.images[0]
+    assert torch.equal(ink_from_text(bytes(image.flatten().tolist()).hex()), image)
+
+
+def test_a_text_that_is_no_drawing_is_refused():
+    with pytest.raises(ValueError, match="1568 hexadecimal digits, not 3"):
+        ink_from_text("abc")
+
+
+def test_the_pad_is_one_attribute_after_another():
+    """Each handler stands in double quotes, so that none may hold one."""
+    from html.parser import HTMLParser
+
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
+    parser.feed(DRAWING_PAD)
+    canvas = dict(tags)["canvas"]
+    assert canvas["onpointermove"].endswith("this.at=[x,y];")
+    assert canvas["onpointerup"].endswith("}));")
