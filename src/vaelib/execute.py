@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
-from vaelib.paths import runs_folder
+from vaelib.paths import runs_folder, write_whole
 
 CELL_TIMEOUT = 1200  # seconds
 # other users of the machine cannot listen in, where the kernel knows how to prevent it
@@ -66,7 +66,7 @@ def execute(path: Path) -> dict[str, float]:
         client.execute()
     finally:
         memory.stop()
-    nbformat.write(notebook, path)
+    write_whole(path, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return {"seconds": time.perf_counter() - began, "peak_gb": memory.peak}
 
 
@@ -82,8 +82,7 @@ def main(paths: list[Path]) -> int:
             return 1
         print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**timings[path.stem]))
     print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
-    runs_folder().mkdir(parents=True, exist_ok=True)
-    (runs_folder() / "timings.json").write_text(json.dumps(timings, indent=2) + "\n")
+    write_whole(runs_folder() / "timings.json", f"{json.dumps(timings, indent=2)}\n".encode())
     return 0
 
 

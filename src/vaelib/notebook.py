@@ -4,8 +4,7 @@ import base64
 import io
 import json
 import math
-import os
-import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib import plots
-from vaelib.paths import figures_folder
+from vaelib.paths import figures_folder, write_whole
 from vaelib.runs import Recipe
 from vaelib.training import EpochRecord
 
@@ -96,7 +95,7 @@ def show(figure: Figure, name: str, alt: str) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     picture = _smaller(buffer)
-    _write_whole(figures_folder() / f"{name}.png", picture)
+    _keep(figures_folder() / f"{name}.png", picture)
     width = int(figure.get_size_inches()[0] * 96)  # a page's points an inch
     display(
         {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
@@ -114,10 +113,15 @@ def record(**metrics: float) -> None:
         if not math.isfinite(value):
             raise ValueError(f"The metric {name} is {value}, which is not a finite number.")
     path = figures_folder() / METRICS_FILE
-    known = json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        known = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete it, then run the notebooks again."
+        ) from error
     known |= {name: round(float(value), 4) for name, value in metrics.items()}
     text = json.dumps(dict(sorted(known.items())), indent=2) + "\n"
-    _write_whole(path, text.encode())
+    _keep(path, text.encode())
 
 
 def _smaller(picture: io.BytesIO) -> bytes:
@@ -129,11 +133,13 @@ def _smaller(picture: io.BytesIO) -> bytes:
     return smaller.getvalue()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step, so that another notebook never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(partial).chmod(0o644)
-    os.replace(partial, path)
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file, or warn that it cannot be: the notebook goes on either way."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        warnings.warn(
+            f"Pictures and numbers cannot be kept in {path.parent} ({error}). "
+            "They stand in this notebook only.",
+            stacklevel=1,  # the same place each time, so that it is said once
+        )

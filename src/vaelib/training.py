@@ -40,7 +40,9 @@ class TrainingSettings:
     snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not self.peak_learning_rate > 0:
+        counts = (self.epochs, self.batch_size)
+        whole = all(isinstance(count, int) and count >= 1 for count in counts)
+        if not whole or not 0 < self.peak_learning_rate < math.inf:
             raise ValueError(
                 "Training needs at least one epoch, one image a batch and a positive learning "
                 f"rate: epochs={self.epochs}, batch_size={self.batch_size}, "
@@ -106,9 +108,15 @@ def train(
 
     Raises
     ------
+    ValueError
+        Where there are no images, or they are not what is asked for.
     TrainingError
         As soon as the objective is no longer a finite number.
     """
+    for split in (images, validation_images):
+        if len(split) == 0:
+            raise ValueError("There are no images to train or to validate on.")
+        to_pixels(split[:1])  # complains now rather than after an epoch
     device = next(model.parameters()).device
     images = images.to(device)
     generator = torch.Generator(device).manual_seed(settings.seed)
@@ -127,6 +135,11 @@ def train(
                 *(term.item() for term in terms),
                 *(term.item() for term in validation),
             )
+            if not math.isfinite(record.validation_elbo):
+                raise TrainingError(
+                    f"The validation ELBO became {record.validation_elbo} after epoch {epoch}. "
+                    + _likely_causes(settings)
+                )
             result.history.append(record)
             if epoch in settings.snapshots or epoch == settings.epochs:
                 result.snapshots[epoch] = {
@@ -160,9 +173,8 @@ def _train_epoch(
         loss = -terms.elbo.mean()
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"The ELBO became {-loss.item()} at step {step} of epoch {epoch}. Likely causes: "
-                f"a learning rate that is too high (its peak is {settings.peak_learning_rate}), "
-                "pixels outside [0, 1], or a log-variance that grew without bound."
+                f"The ELBO became {-loss.item()} at step {step} of epoch {epoch}. "
+                + _likely_causes(settings)
             )
         optimizer.zero_grad()
         loss.backward()
@@ -172,22 +184,32 @@ def _train_epoch(
     return ElboTerms(*(sums / len(images)))
 
 
+def _likely_causes(settings: TrainingSettings) -> str:
+    return (
+        "Likely causes: a learning rate that is too high (its peak is "
+        f"{settings.peak_learning_rate}), or a log-variance that grew without bound."
+    )
+
+
 @torch.inference_mode()
 def mean_elbo_terms(
     model: nn.Module, images: Tensor, seed: int = EVALUATION_SEED, batch_size: int = 1000
 ) -> ElboTerms:
     """Return the ELBO's terms in nats, averaged over `images`: uint8 (N, 28, 28).
 
-    One latent sample an image, from noise that depends on `seed` alone. Raises ValueError where
-    there are no images.
+    One latent sample an image, from noise that depends on `seed` alone and not on the batch
+    size. Raises ValueError where there are no images.
     """
     if len(images) == 0:
         raise ValueError("There are no images to measure the ELBO on.")
+    if batch_size < 1:
+        raise ValueError(f"A batch needs at least one image, not {batch_size}.")
     device = next(model.parameters()).device
     model.eval()
     generator = torch.Generator(device).manual_seed(seed)
+    noise = torch.randn(len(images), model.latent_size, generator=generator, device=device)
     sums = torch.zeros(2, dtype=torch.float64)
-    for batch in images.split(batch_size):
-        terms = elbo_terms(model, to_pixels(batch.to(device)), generator)
+    for batch, part in zip(images.split(batch_size), noise.split(batch_size), strict=True):
+        terms = elbo_terms(model, to_pixels(batch.to(device)), noise=part)
         sums += torch.stack([term.sum() for term in terms]).cpu()
     return ElboTerms(*(sums / len(images)))
