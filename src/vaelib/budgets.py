@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vaelib.classifiers import fit_logistic_regression, interval_95
 from vaelib.data import label_budget
-from vaelib.latent import FloatArray
+from vaelib.latent import FloatArray, check_features
 
 BUDGETS = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
 INVERSE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -68,6 +68,8 @@ def choose_strength(
     The choice reads all validation labels, which is far more than a small budget: the curves
     show what a method can do when its one setting is known to be good.
     """
+    check_features(features.train, labels)
+    check_features(features.validation, validation_labels)
     chosen = label_budget(labels, min(budget, LARGEST_SEARCH), seed=0)
     scores = [
         fit_logistic_regression(features.train[chosen], labels[chosen], strength).score(
@@ -92,6 +94,8 @@ def run_grid(
     another backend, with the same numbers (tested with threads). `on_cell` is called with the
     number of cells done and in all.
     """
+    for features in methods.values():
+        check_features(features.test, test_labels)
     tasks = [
         (name, budget, draw)
         for budget in budgets
@@ -138,7 +142,9 @@ def _fit_cell(
 
 def summarise(accuracies: Sequence[float]) -> Score:
     """Return mean, standard deviation and 95 % half-width of the accuracies of several draws."""
-    if len(accuracies) < 2:
+    if len(accuracies) == 0:
+        raise ValueError("There are no accuracies to summarise.")
+    if len(accuracies) == 1:
         return Score(float(np.mean(accuracies)), float("nan"), float("nan"), len(accuracies))
     return Score(
         float(np.mean(accuracies)),

@@ -1,5 +1,6 @@
 """Features in, scores out: the linear classifier on the frozen encoder's latents."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaelib.latent import FloatArray, Posterior, check_features
+from vaelib.training import TrainingError
 
 if TYPE_CHECKING:
     from sklearn.kernel_approximation import Nystroem
@@ -37,6 +39,13 @@ class DescentSettings:
     decay: bool = False
     sampled: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size) < 1 or not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                "A descent needs at least one epoch, one image a batch and a positive learning "
+                f"rate: {self}."
+            )
 
 
 @dataclass
@@ -66,6 +75,12 @@ class LinearClassifier:
         return F.cross_entropy(self._logits(features), labels).item()
 
     def _logits(self, features: Tensor) -> Tensor:
+        if features.ndim != 2 or features.shape[1] != self.weight.shape[1]:
+            raise ValueError(
+                f"Expected features (N, {self.weight.shape[1]}), got {tuple(features.shape)}."
+            )
+        if features.dtype != torch.float32 or not features.isfinite().all():
+            raise ValueError("The features must be finite numbers in float32.")
         return torch.addmm(self.bias, features, self.weight.T)  # (N, Z) → (N, C)
 
 
@@ -81,13 +96,21 @@ def descend(
     The images are encoded once, before: the encoder is frozen, so only the draw from q_φ(z|x)
     changes from epoch to epoch, and that takes a multiplication.
 
-    Raises ValueError where the lengths differ or there is only one class.
+    Raises ValueError where the lengths differ or there is only one class, and TrainingError as
+    soon as the loss is no longer a finite number.
     """
-    if len(train.mean) != len(labels) or len(validation.mean) != len(validation_labels):
-        raise ValueError("Every encoded image needs one label.")
-    n_classes = int(labels.max()) + 1
+    for posterior, its_labels in [(train, labels), (validation, validation_labels)]:
+        posterior.check()
+        if its_labels.shape != posterior.mean.shape[:1]:
+            raise ValueError("Every encoded image needs one label.")
     if len(labels.unique()) < 2:
         raise ValueError("A classifier needs images of at least two classes.")
+    n_classes = int(labels.max()) + 1
+    both = torch.cat([labels, validation_labels])
+    if both.is_floating_point() or not 0 <= both.min() <= both.max() < n_classes:
+        raise ValueError(f"Labels must be whole numbers from 0 to {n_classes - 1}, here and there.")
+    if train.mean.shape[1] != validation.mean.shape[1]:
+        raise ValueError("Training and validation latents differ in size.")
     generator = torch.Generator().manual_seed(settings.seed)
     weight, bias = _first_weights(train.mean.shape[1], n_classes, generator)
     classifier = LinearClassifier(weight, bias, [], [])
@@ -102,6 +125,12 @@ def descend(
         held_out = _features(validation, settings.sampled, generator)
         classifier.training_loss.append(classifier.cross_entropy(features, labels))
         classifier.validation_loss.append(classifier.cross_entropy(held_out, validation_labels))
+        losses = classifier.training_loss[-1], classifier.validation_loss[-1]
+        if not all(map(math.isfinite, losses)):
+            raise TrainingError(
+                f"The cross-entropy became {losses[0]}, on validation {losses[1]}, in epoch "
+                f"{epoch + 1}. The likely cause is the learning rate, {settings.learning_rate}."
+            )
     return classifier
 
 

@@ -8,11 +8,13 @@ import warnings
 from pathlib import Path
 
 import torch
+from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib import plots
+from vaelib.missing import explain_missing_names
 from vaelib.paths import figures_folder, write_whole
 from vaelib.runs import Recipe
 from vaelib.training import EpochRecord
@@ -23,9 +25,14 @@ DOTS_PER_INCH = 192  # twice what a page shows, so that pictures stay sharp
 
 
 def set_up(seed: int = 0) -> torch.device:
-    """Seed what is random, choose the pictures' style, and return the device to compute on."""
+    """Seed what is random, choose the pictures' style, and return the device to compute on.
+
+    From here on, a name that is missing is an error that says which cell makes it.
+    """
     torch.manual_seed(seed)
     plots.use_style()
+    if shell := get_ipython():
+        explain_missing_names(shell)
     device = best_device()
     print(f"Computing on {device.type}, {torch.get_num_threads()} threads.")
     return device

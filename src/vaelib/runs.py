@@ -42,6 +42,14 @@ class Recipe:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     version: int = 1
 
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ValueError(
+                f"There is no model named {self.model!r}. Choose one of {', '.join(MODELS)}."
+            )
+        if not self.name or Path(self.name).name != self.name:
+            raise ValueError(f"A recipe's name becomes a file's, which {self.name!r} cannot be.")
+
     def build(self) -> nn.Module:
         """Return the untrained network; the same first weights every time."""
         with torch.random.fork_rng(devices=[]):
@@ -127,6 +135,8 @@ def train_and_save(
             "goes on with it; the others will have to train it again.",
             stacklevel=2,
         )
+    except KeyboardInterrupt:
+        print("Interrupted while saving: the model is not saved. This notebook goes on with it.")
     return run
 
 
