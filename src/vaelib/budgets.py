@@ -55,7 +55,9 @@ class Score(NamedTuple):
 
 def draws_of(budget: int, n_images: int) -> int:
     """Return how many draws a budget gets: 10 up to 1,000 labels, 3 above, 1 of all there are."""
-    if budget >= n_images:
+    if not 0 < budget <= n_images:
+        raise ValueError(f"A budget of {budget} labels must lie in 1 to {n_images}.")
+    if budget == n_images:
         return 1
     return 10 if budget <= 1000 else 3
 

@@ -195,8 +195,11 @@ def balance(heat: Tensor, iterations: int = 20) -> Tensor:
 
     Raises ValueError where a value is not positive. Sinkhorn & Knopp 1967.
     """
-    if heat.ndim != 2 or heat.numel() == 0 or iterations < 1:
-        raise ValueError(f"Expected heat (N, C) and an iteration, got {tuple(heat.shape)}.")
+    if heat.ndim != 2 or not heat.is_floating_point() or heat.numel() == 0 or iterations < 1:
+        raise ValueError(
+            f"Expected float heat (N, C) and an iteration, got {heat.dtype} of shape "
+            f"{tuple(heat.shape)} and {iterations} iterations."
+        )
     if not (heat.min() > 0 and heat.max() < math.inf):  # also false for NaN
         raise ValueError("Only positive, finite heat can be balanced.")
     n, n_classes = heat.shape

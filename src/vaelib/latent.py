@@ -104,6 +104,8 @@ def trustworthiness(features: FloatArray, picture: FloatArray, neighbours: int =
     """
     from sklearn.manifold import trustworthiness
 
+    if not all(np.isfinite(points).all() for points in (features, picture)):
+        raise ValueError("The features or the picture hold values that are not finite numbers.")
     return float(trustworthiness(features, picture, n_neighbors=neighbours))
 
 

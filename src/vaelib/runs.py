@@ -99,13 +99,14 @@ class Run:
 def check_device(device: torch.device | str) -> torch.device:
     """Return a device by its name; raises ValueError where there is none to compute on."""
     try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        probe = torch.zeros(1, device=device)
+        probe.item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"There is no device {str(device)!r} here to compute on. "
             "Choose 'cpu', or vaelib.notebook.best_device()."
         ) from error
-    return torch.device(device)
+    return probe.device
 
 
 def train_and_save(
