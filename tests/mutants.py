@@ -208,10 +208,11 @@ def main() -> int:
             return 1
         if passed and mutant.change != UNCHANGED:
             survivors.append(mutant)
-    unknown = [m for m in survivors if (m.module, m.function, m.change) not in EQUIVALENT]
-    for mutant in sorted(unknown, key=lambda m: (m.module, m.line)):
-        print(f"SURVIVED {mutant.module}.py:{mutant.line} {mutant.function}: {mutant.change}")
-    stale = EQUIVALENT.keys() - {(m.module, m.function, m.change) for m in survivors}
+            if mutant[:3] not in EQUIVALENT:
+                module, function, change, line = mutant[:4]
+                print(f"SURVIVED {module}.py:{line} {function}: {change}", flush=True)
+    unknown = [mutant for mutant in survivors if mutant[:3] not in EQUIVALENT]
+    stale = EQUIVALENT.keys() - {mutant[:3] for mutant in survivors}
     for key in sorted(stale):
         print(f"LISTED AS EQUIVALENT, BUT KILLED OR GONE {key}")
     print(
