@@ -314,15 +314,24 @@ def killed_after(seconds, action):
 @needs_fork
 @pytest.mark.long
 def test_twenty_kills_at_random_moments_of_training_and_saving(small):
-    """kill −9, as it comes; the file from before is intact each time, and the next run works."""
+    """kill −9, as it comes; the file from before is intact each time, and the next run works.
+
+    Half of the kills meet a process that trains and saves, half one that does nothing but write:
+    a model is written so fast that the former are seldom caught at it.
+    """
     training = TrainingSettings(epochs=2, snapshots=(1,), batch_size=500)
     recipe = Recipe("killed", sizes={"latent_size": 3, "hidden_size": 400}, training=training)
     expected = vaelib.train_and_save(recipe, small)
+    path = runs.run_path(recipe, small)
+    content = path.read_bytes()
     delays = random.Random(0)
-    for _ in range(20):
-        killed_after(delays.uniform(0, 0.3), lambda: vaelib.train_and_save(recipe, small))
+    for number in range(20):
+        if number % 2:
+            killed_after(delays.uniform(0, 0.3), lambda: vaelib.train_and_save(recipe, small))
+        else:
+            killed_after(delays.uniform(0, 0.05), lambda: paths.write_whole(path, content))
         assert close_to(runs.load_run(recipe, small), expected)
-        names = {path.name for path in paths.runs_folder().iterdir()}
+        names = {file.name for file in paths.runs_folder().iterdir()}
         assert all(n == "killed-mnist.safetensors" or n.endswith(".partial") for n in names)
         assert close_to(vaelib.train_and_save(recipe, small), expected)
 
