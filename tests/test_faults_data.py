@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,8 +57,13 @@ def assert_names_both_ways_out(message):
         (lambda archive: archive.write_bytes(b"<html>Sign in</html>"), "a page of HTML"),
         (lambda archive: (archive.unlink(), archive.mkdir()), "is a folder"),
         (lambda archive: (archive.unlink(), archive.symlink_to("nowhere")), "is missing"),
+        pytest.param(
+            lambda archive: (archive.unlink(), archive.symlink_to("/proc/self/mem")),
+            "cannot be read",
+            marks=pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux only"),
+        ),
     ],
-    ids=["truncated", "empty", "altered", "HTML", "folder", "dangling link"],
+    ids=["truncated", "empty", "altered", "HTML", "folder", "dangling link", "unreadable"],
 )
 def test_a_damaged_archive_is_named_with_what_was_found(data, monkeypatch, damage, found):
     with_mirrors(monkeypatch)
