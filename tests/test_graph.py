@@ -133,6 +133,25 @@ def test_balance_has_the_promised_margins():
     torch.testing.assert_close(balanced.sum(dim=0), torch.full((5,), 40.0), rtol=1e-3, atol=0)
 
 
+def test_neighbours_of_new_images_weigh_as_the_definition_says(moons, linked):
+    points, _ = moons
+    new = points[:5] + 0.1
+    neighbours = linked.neighbours(new)
+    for image, near, weights in zip(new, neighbours.indices, neighbours.weights, strict=True):
+        distances = np.linalg.norm(points - image, axis=1)
+        assert near.tolist() == np.argsort(distances)[:8].tolist()
+        gaussian = np.exp(-((distances[near] / distances[near[-1]]) ** 2))
+        np.testing.assert_allclose(weights, gaussian / gaussian.sum(), rtol=1e-3)
+
+
+def test_what_the_graph_holds_is_float32_and_in_order(moons, linked):
+    weights = linked.neighbours(moons[0][:5]).weights
+    for array in (linked.modes, linked.rates, linked.root_degree, weights):
+        assert array.dtype == np.float32
+        assert array.flags.c_contiguous
+    assert (np.diff(linked.rates) >= 0).all()
+
+
 def test_a_new_image_asks_its_nearest_training_images(moons, linked):
     points, labels = moons
     neighbours = linked.neighbours(points + 0.001)
