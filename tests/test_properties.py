@@ -403,6 +403,13 @@ def net():
 @example([(0, 0), (1, 1), (2, 2)], 3, [1.0, 0.5], torch.int64)
 @example([(-1, 0), (1, 1)], 2, [1.0], torch.int64)
 @example([(0, 0), (0, 1)], 2, [1.0], torch.int64)
+@example([(0, 0), (NODES, 1)], 2, [1.0], torch.int64)
+@example([(0, 0), (NODES - 1, 1)], 2, [1.0], torch.int64)
+@example([(0, 0)], 1, [1.0], torch.int64)
+@example([(i, i) for i in range(5)], 5, [1.0], torch.int64)
+@example([(0, 0), (1, 1)], 2, [0.0], torch.int64)
+@example([(0, 0), (1, 1)], 2, [math.inf], torch.int64)
+@example([(0, 0), (1, 1)], 2, [1.0], torch.int32)
 def test_spread_labels_keep_what_was_given_or_are_an_error(net, given_labels, n, schedule, dtype):
     chosen = torch.tensor([row for row, _ in given_labels], dtype=torch.int64)
     labels = torch.tensor([label for _, label in given_labels]).to(dtype)
@@ -415,7 +422,7 @@ def test_spread_labels_keep_what_was_given_or_are_an_error(net, given_labels, n,
         and len(set(rows)) == len(rows)
         and all(0 <= row < NODES for row in rows)
         and len(schedule) > 0
-        and all(time > 0 for time in schedule)
+        and all(0 < time < math.inf for time in schedule)
     )
     assert (error is None) == valid
     if error is None:
@@ -425,6 +432,12 @@ def test_spread_labels_keep_what_was_given_or_are_an_error(net, given_labels, n,
 
 
 @given(tensors(), st.integers(-1, 3))
+@example(torch.tensor([[0.0, 1.0]]), 1)
+@example(torch.tensor([[1.0, math.inf]]), 1)
+@example(torch.tensor([[1.0, math.nan]]), 1)
+@example(torch.tensor([[1.0, 2.0]]), 1)
+@example(torch.tensor([[1.0, 2.0]]), 0)
+@example(torch.tensor([1.0, 2.0]), 1)
 def test_balance_makes_rows_of_one_or_is_an_error(heat, iterations):
     heat = heat.float() if heat.dtype == torch.float64 else heat
     positive = bool(((heat > 0) & (heat < math.inf)).all()) and heat.numel() > 0
