@@ -14,7 +14,7 @@ run: .venv/installed ## execute the four notebooks in place; figures and numbers
 test: .venv/installed ## style, unit tests, and the notebooks through nbval
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" --cov=vaelib --cov-report=term --cov-fail-under=95
 	rm -rf $(TEST_FOLDER) && mkdir -p $(TEST_FOLDER)
 	VAELIB_RUNS=$(TEST_FOLDER)/runs VAELIB_FIGURES=$(TEST_FOLDER)/figures \
 		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
@@ -31,7 +31,7 @@ lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
 
 clean: ## remove what the other commands made, but not .venv
-	rm -rf data/runs data/*/raw/*-ubyte .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	rm -rf data/runs data/*/raw/*-ubyte .pytest_cache .ruff_cache .hypothesis .coverage notebooks/.ipynb_checkpoints
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

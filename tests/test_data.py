@@ -160,3 +160,16 @@ def test_budget_that_cannot_be_balanced_is_refused(mnist, budget):
 def test_class_names_carry_no_torchvision_spelling():
     classes = data.import_datasets().FashionMNIST.classes
     assert tuple(name.split(" - ")[0] for name in classes)[:2] == ("T-shirt/top", "Trouser")
+
+
+def test_binarised_images_are_paper_and_ink_as_often_as_their_grey_says(mnist):
+    images = mnist.train.images[:2000]
+    drawn = vaelib.binarise(images, seed=0)
+    assert drawn.unique().tolist() == [0, 255]
+    assert drawn.shape == images.shape
+    grey = (images > 100) & (images < 156)
+    mean_ink, mean_grey = drawn[grey].float().mean().item(), images[grey].float().mean().item()
+    assert mean_ink == pytest.approx(mean_grey, rel=0.02)
+    assert torch.equal(drawn[images == 255], images[images == 255])
+    assert torch.equal(drawn, vaelib.binarise(images, seed=0))
+    assert not torch.equal(drawn, vaelib.binarise(images, seed=1))

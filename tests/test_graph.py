@@ -67,6 +67,63 @@ def test_links_are_the_definition_s(moons, linked):
     assert connected_components(links)[0] == 1
     assert ring.min() > -1e-6
     assert ring.sum() == pytest.approx(600 * graph.FAINT, rel=1e-3)
+    alone = ring > graph.FAINT / 4
+    assert (alone.sum(axis=1) == 2).all()
+    assert connected_components(alone)[0] == 1  # one ring, not several
+
+
+def test_node_features_are_orthonormal_where_nodes_weigh_by_their_degree(linked):
+    weighted = linked.root_degree**2 * linked.node_features
+    np.testing.assert_allclose(weighted.T @ linked.node_features / 600, np.eye(20), atol=1e-3)
+    np.testing.assert_allclose(np.abs(linked.node_features[:, 0]), 1, atol=1e-3)
+
+
+def sinkhorn(heat, iterations):
+    """Sinkhorn's scaling, in other words: rows and columns in turn, the rows last."""
+    heat = heat.astype(np.float64)
+    for _ in range(iterations):
+        heat = heat / heat.sum(axis=1, keepdims=True)
+        heat = heat / heat.sum(axis=0) * len(heat) / heat.shape[1]
+    return heat / heat.sum(axis=1, keepdims=True)
+
+
+def test_balance_is_sinkhorn_s_to_the_iteration():
+    """On heat so uneven that the next iteration would still change it."""
+    heat = np.full((40, 3), 1e-3)
+    heat[np.arange(40), np.repeat([0, 1, 2], [14, 13, 13])] = 1
+    balanced = graph.balance(torch.from_numpy(heat).float())
+    np.testing.assert_allclose(balanced, sinkhorn(heat, 20), rtol=1e-3)
+    for other in (19, 21):
+        assert not np.allclose(balanced, sinkhorn(heat, other), rtol=1e-3)
+
+
+def spread_by_hand(net, chosen, labels, n_classes, schedule):
+    """The rounds of flow and decision once more: in float64, node by node."""
+    modes, root = net.modes.astype(np.float64), net.root_degree.astype(np.float64)
+    heat = np.zeros((len(modes), n_classes))
+    heat[chosen, labels] = 1
+    for time in schedule:
+        decay = np.exp(-time * net.rates.astype(np.float64) / net.rates[n_classes - 1])
+        flowed = modes @ np.diag(decay) @ modes.T @ (heat * root) / root
+        decided = sinkhorn(np.maximum(flowed, 1e-6), 20).argmax(axis=1)
+        decided[chosen] = labels
+        heat = np.eye(n_classes)[decided]
+    return decided
+
+
+@pytest.mark.parametrize("schedule", [(1.0,), (0.3,), (3.0, 0.5), (1.0, 1.0, 0.4)])
+def test_labels_spread_as_computed_by_hand(schedule):
+    """Four groups that run into each other: every number shows in some label at the borders."""
+    generator = np.random.default_rng(1)
+    labels = np.arange(400) % 4
+    points = 1.5 * np.eye(4, 5)[labels] + 0.7 * generator.standard_normal((400, 5))
+    net = graph.neighbour_graph(points.astype(np.float32), neighbours=6, modes=12)
+    chosen = np.arange(12)
+    spread = graph.spread_labels(
+        net, torch.from_numpy(chosen), torch.from_numpy(labels[chosen]), 4, schedule
+    )
+    by_hand = spread_by_hand(net, chosen, labels[chosen], 4, schedule)
+    assert (spread.numpy() == by_hand).all()
 
 
 def test_balance_has_the_promised_margins():
@@ -74,6 +131,25 @@ def test_balance_has_the_promised_margins():
     balanced = graph.balance(heat, iterations=200)
     torch.testing.assert_close(balanced.sum(dim=1), torch.ones(200))
     torch.testing.assert_close(balanced.sum(dim=0), torch.full((5,), 40.0), rtol=1e-3, atol=0)
+
+
+def test_neighbours_of_new_images_weigh_as_the_definition_says(moons, linked):
+    points, _ = moons
+    new = points[:5] + 0.1
+    neighbours = linked.neighbours(new)
+    for image, near, weights in zip(new, neighbours.indices, neighbours.weights, strict=True):
+        distances = np.linalg.norm(points - image, axis=1)
+        assert near.tolist() == np.argsort(distances)[:8].tolist()
+        gaussian = np.exp(-((distances[near] / distances[near[-1]]) ** 2))
+        np.testing.assert_allclose(weights, gaussian / gaussian.sum(), rtol=1e-3)
+
+
+def test_what_the_graph_holds_is_float32_and_in_order(moons, linked):
+    weights = linked.neighbours(moons[0][:5]).weights
+    for array in (linked.modes, linked.rates, linked.root_degree, weights):
+        assert array.dtype == np.float32
+        assert array.flags.c_contiguous
+    assert (np.diff(linked.rates) >= 0).all()
 
 
 def test_a_new_image_asks_its_nearest_training_images(moons, linked):

@@ -75,3 +75,41 @@ def test_separate_figures_are_shown_once():
     figure = plots.bars({"one": 1.0, "two": 2.0}, "Two is more", "units")
     assert isinstance(figure, Figure)
     assert plt.get_fignums() == []
+
+
+def test_set_up_seeds_and_says_where_it_computes(capsys, monkeypatch):
+    import torch
+
+    device = notebook.set_up(seed=3)
+    first = torch.rand(2)
+    notebook.set_up(seed=3)
+    assert torch.equal(torch.rand(2), first)
+    assert f"Computing on {device.type}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")]
+)
+def test_the_fastest_device_is_chosen(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(cuda))
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: bool(mps))
+    assert notebook.best_device().type == expected
+
+
+def test_set_up_lets_a_missing_name_explain_itself(monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
+    notebook.set_up()
+    assert NameError in shell.custom_exceptions
+
+
+def test_counter_counts(displayed):
+    counter = notebook.Counter("fits")
+    counter(1, 2)
+    counter(2, 2)
+    assert [shown["text/plain"].split()[1:] for shown in displayed] == [
+        ["1/2", "fits"],
+        ["2/2", "fits"],
+    ]

@@ -214,6 +214,18 @@ def test_weights_do_not_depend_on_the_chunk(six_pixels):
     torch.testing.assert_close(whole, parts, rtol=1e-6, atol=1e-5)
 
 
+def test_progress_counts_the_images(six_pixels):
+    seen = []
+    objective.log_importance_weights(OneLatent(), six_pixels, 2, on_image=lambda *n: seen.append(n))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_noise_of_another_shape_is_refused():
+    mean = torch.zeros(3, 4)
+    with pytest.raises(ValueError, match="shape"):
+        vaelib.sample_latent(mean, mean, noise=torch.zeros(1, 4))
+
+
 def test_impossible_requests_for_weights_are_refused(six_pixels):
     with pytest.raises(ValueError, match="black or white"):
         objective.log_importance_weights(OneLatent(), six_pixels * 0.5, 10)

@@ -35,6 +35,15 @@ def test_a_stale_number_is_noticed():
     assert stale != README
 
 
+def test_the_readme_is_brought_up_to_date_whole(tmp_path):
+    page, numbers = tmp_path / "README.md", tmp_path / "metrics.json"
+    page.write_text("It is <!-- share .1% -->0 % − of <!-- elbo .2f -->1", encoding="utf-8")
+    numbers.write_text('{"share": 0.5, "elbo": -1}')
+    readme.main(page, numbers)
+    expected = "It is <!-- share .1% -->50.0 % − of <!-- elbo .2f -->−1.00"
+    assert page.read_text(encoding="utf-8") == expected
+
+
 def test_every_metric_is_written_by_a_notebook():
     code = "\n".join(
         cell.source

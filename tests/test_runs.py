@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import Recipe, RunError, TrainingSettings, runs
+from vaelib import Recipe, RunError, TrainingSettings, paths, runs
 
 RECIPE = Recipe(
     "tiny",
@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_run_in_memory(small, monkeyp
 
 def test_no_partial_file_stays_when_saving_fails(small, run, monkeypatch):
     before = runs.run_path(RECIPE, small).read_bytes()
-    monkeypatch.setattr(runs.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(paths.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         runs.save_run(run, small)
     folder = runs.run_path(RECIPE, small).parent

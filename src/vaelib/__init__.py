@@ -1,6 +1,6 @@
 """The library behind the tutorial series: a VAE as a feature extractor for few labels."""
 
-from vaelib.data import DataError, Dataset, Split, label_budget, load, to_pixels
+from vaelib.data import DataError, Dataset, Split, binarise, label_budget, load, to_pixels
 from vaelib.folders import load_folder
 from vaelib.models import VAE, ConvVAE
 from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
@@ -24,6 +24,7 @@ __all__ = [
     "TrainingError",
     "TrainingSettings",
     "bernoulli_log_likelihood",
+    "binarise",
     "elbo_terms",
     "find_or_train",
     "gaussian_kl",

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from vaelib.latent import FloatArray, tsne
-from vaelib.notebook import write_whole
+from vaelib.notebook import keep
 from vaelib.paths import figures_folder
 from vaelib.plots import BLUE, GREY, draw_classes
 
@@ -158,7 +158,7 @@ def show_animation(gif: bytes, name: str, alt: str) -> None:
     The notebook keeps the still picture: it is a twentieth of the size, and does not move while
     one reads. `alt` says in words what is seen.
     """
-    write_whole(figures_folder() / f"{name}.gif", gif)
+    keep(figures_folder() / f"{name}.gif", gif)
     with Image.open(io.BytesIO(gif)) as image:
         image.seek(image.n_frames - 1)
         buffer = io.BytesIO()

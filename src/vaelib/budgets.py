@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vaelib.data import Dataset, label_budget
 from vaelib.graph import Graph, spread_labels
-from vaelib.latent import FloatArray
+from vaelib.latent import FloatArray, check_features
 from vaelib.logistic import fit_logistic_regression
 from vaelib.threads import one_thread
 
@@ -62,7 +62,8 @@ class LogisticMethod:
     def tuned(
         cls, features: Features, labels: Labels, budgets: Sequence[int] = BUDGETS
     ) -> "LogisticMethod":
-        """Choose C for every budget."""
+        """Choose C for every budget. Raises ValueError where features and labels do not fit."""
+        check_features(features.test, labels.test)
         return cls(features, labels, {n: choose_strength(features, labels, n) for n in budgets})
 
     def __call__(self, chosen: Tensor, draw: int) -> float:
@@ -116,7 +117,9 @@ class Score(NamedTuple):
 
 def draws_of(budget: int, n_images: int) -> int:
     """Return how many draws a budget gets: 10 up to 1,000 labels, 3 above, 1 of all there are."""
-    if budget >= n_images:
+    if not 0 < budget <= n_images:
+        raise ValueError(f"A budget of {budget} labels must lie in 1 to {n_images}.")
+    if budget == n_images:
         return 1
     return 10 if budget <= 1000 else 3
 
@@ -127,6 +130,8 @@ def choose_strength(features: Features, labels: Labels, budget: int) -> float:
     The choice reads all validation labels, which is far more than a small budget: the curves
     show what a method can do when its one setting is known to be good.
     """
+    check_features(features.train, labels.train)
+    check_features(features.validation, labels.validation)
     chosen = label_budget(labels.train, min(budget, LARGEST_SEARCH), seed=0)
     rows, truth = features.train[chosen], labels.train[chosen]
     scores = [
@@ -184,7 +189,9 @@ def summarise(cells: Sequence[Cell]) -> dict[str, dict[int, Score]]:
 
 def score_of(accuracies: Sequence[float]) -> Score:
     """Return mean, standard deviation and 95 % half-width of the accuracies of several draws."""
-    if len(accuracies) < 2:
+    if len(accuracies) == 0:
+        raise ValueError("There are no accuracies to summarise.")
+    if len(accuracies) == 1:
         return Score(float(np.mean(accuracies)), float("nan"), float("nan"), len(accuracies))
     return Score(
         float(np.mean(accuracies)),
@@ -199,6 +206,8 @@ def table(summary: Mapping[str, Mapping[int, Score]], budgets: Sequence[int] = B
 
     Where there are several draws, ± gives half the 95 % interval of their mean.
     """
+    if not summary:
+        raise ValueError("There is nothing to show: the summary is empty.")
     width = max(len(name) for name in summary) + 2
     lines = ["labels".ljust(width) + "".join(f"{budget:>10,}" for budget in budgets)]
     for name, curve in summary.items():

@@ -1,5 +1,6 @@
 """Features in, scores out: the linear classifier on the frozen encoder's latents."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from vaelib.latent import FloatArray, Posterior
 from vaelib.logistic import LinearClassifier
 from vaelib.threads import one_thread
+from vaelib.training import TrainingError
 
 if TYPE_CHECKING:
     from sklearn.kernel_approximation import Nystroem
@@ -36,6 +38,13 @@ class DescentSettings:
     sampled: bool = True
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size) < 1 or not 0 < self.learning_rate < math.inf:
+            raise ValueError(
+                "A descent needs at least one epoch, one image a batch and a positive learning "
+                f"rate: {self}."
+            )
+
 
 def descend(
     train: Posterior,
@@ -49,13 +58,22 @@ def descend(
     The images are encoded once, before: the encoder is frozen, so only the draw from q_φ(z|x)
     changes from epoch to epoch, and that takes a multiplication.
 
-    Raises ValueError where the lengths differ or there is only one class.
+    Raises ValueError where the lengths differ or there is only one class, and TrainingError as
+    soon as the loss is no longer a finite number.
     """
-    if len(train.mean) != len(labels) or len(validation.mean) != len(validation_labels):
-        raise ValueError("Every encoded image needs one label.")
-    truth = F.one_hot(labels).float()  # (N,) → (N, C)
+    for posterior, its_labels in [(train, labels), (validation, validation_labels)]:
+        posterior.check()
+        if its_labels.shape != posterior.mean.shape[:1]:
+            raise ValueError("Every encoded image needs one label.")
     if len(labels.unique()) < 2:
         raise ValueError("A classifier needs images of at least two classes.")
+    n_classes = int(labels.max()) + 1
+    both = torch.cat([labels, validation_labels])
+    if both.is_floating_point() or not 0 <= both.min() <= both.max() < n_classes:
+        raise ValueError(f"Labels must be whole numbers from 0 to {n_classes - 1}, here and there.")
+    if train.mean.shape[1] != validation.mean.shape[1]:
+        raise ValueError("Training and validation latents differ in size.")
+    truth = F.one_hot(labels).float()  # (N,) → (N, C)
     generator = torch.Generator().manual_seed(settings.seed)
     weight, bias = _first_weights(train.mean.shape[1], truth.shape[1], generator)
     classifier = LinearClassifier(weight, bias)
@@ -71,6 +89,12 @@ def descend(
         held_out = _features(validation, settings.sampled, generator)
         classifier.training_loss.append(classifier.cross_entropy(features, labels))
         classifier.validation_loss.append(classifier.cross_entropy(held_out, validation_labels))
+        losses = classifier.training_loss[-1], classifier.validation_loss[-1]
+        if not all(map(math.isfinite, losses)):
+            raise TrainingError(
+                f"The cross-entropy became {losses[0]}, on validation {losses[1]}, in epoch "
+                f"{epoch + 1}. The likely cause is the learning rate, {settings.learning_rate}."
+            )
     return classifier
 
 

@@ -1,26 +1,21 @@
 """MNIST and its siblings as tensors: the splits, the label budgets, pixels between 0 and 1."""
 
-import hashlib
-import sys
-import zlib
+import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
 
 from vaelib._torchvision import import_datasets
+from vaelib.archives import DataError, extract, joint_checksum, require_archive
 from vaelib.paths import data_folder
 
 NAMES = ("MNIST", "FashionMNIST", "KMNIST")
 IMAGE_SHAPE = (28, 28)
 N_PIXELS = 28 * 28
 N_VALIDATION = 10_000
-
-
-class DataError(RuntimeError):
-    """A data file is missing or is not what it should be; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,13 @@ class Split:
 
     images: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels):
+            raise ValueError(
+                "Every image needs one label, but there are "
+                f"{len(self.images)} images and {len(self.labels)} labels."
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,7 +68,8 @@ def load(name: str = "MNIST", root: Path | str | None = None) -> Dataset:
 
     Parameters
     ----------
-    name : "MNIST" (bundled), "FashionMNIST" or "KMNIST" (downloaded once by torchvision).
+    name : "MNIST" (bundled), "FashionMNIST" or "KMNIST" (downloaded once, from the
+        mirrors that torchvision names).
     root : the folder with the archives in `<name>/raw/`; the project's `data/` unless given.
 
     Raises
@@ -82,17 +85,19 @@ def load(name: str = "MNIST", root: Path | str | None = None) -> Dataset:
     source = getattr(import_datasets(), name)
     folder = root / name / "raw"
     _refuse_legacy_files(root / name / "processed")
-    for archive, md5 in source.resources:
-        _check_archive(folder / archive, md5, source, root)
-        _drop_wrong_extraction(folder / archive)
+    archives = [folder / archive for archive, _ in source.resources]
+    for archive, (_, md5) in zip(archives, source.resources, strict=True):
+        require_archive(archive, md5, source.mirrors)
     try:
-        official_train = source(root, train=True, download=True)
-        official_test = source(root, train=False, download=True)
+        official_train, official_test = _read(source, archives, folder)
     except OSError as error:
-        raise DataError(
-            f"The archives in {folder} could not be extracted beside themselves ({error}). "
-            "Make the folder writable, or set VAELIB_DATA to a copy that is."
-        ) from error
+        warnings.warn(
+            f"The archives could not be extracted in {folder} ({error}). They are read from a "
+            "temporary folder instead, this time and every time.",
+            stacklevel=2,
+        )
+        with tempfile.TemporaryDirectory() as elsewhere:
+            official_train, official_test = _read(source, archives, Path(elsewhere, name, "raw"))
     n_train = len(official_train.targets) - N_VALIDATION
     images, labels = official_train.data, official_train.targets
     return Dataset(
@@ -102,7 +107,7 @@ def load(name: str = "MNIST", root: Path | str | None = None) -> Dataset:
         train=Split(images[:n_train], labels[:n_train]),
         validation=Split(images[n_train:], labels[n_train:]),
         test=Split(official_test.data, official_test.targets),
-        checksum=_joint_checksum(md5 for _, md5 in source.resources),
+        checksum=joint_checksum([md5 for _, md5 in source.resources]),
     )
 
 
@@ -124,6 +129,32 @@ def to_pixels(images: Tensor) -> Tensor:
     return images.reshape(len(images), N_PIXELS).float().div_(255)
 
 
+def check_pixels(pixels: Tensor) -> None:
+    """Raise ValueError unless pixels are floats in [0, 1]."""
+    if not pixels.is_floating_point():
+        raise ValueError(
+            f"Pixels must be floats in [0, 1], not {pixels.dtype}. "
+            "Convert images with vaelib.data.to_pixels."
+        )
+    low, high = pixels.aminmax() if pixels.numel() else (torch.zeros(()), torch.zeros(()))
+    if not (low >= 0 and high <= 1):  # also false for NaN
+        raise ValueError(
+            f"Pixels must lie in [0, 1], but these span [{low:.3g}, {high:.3g}]. "
+            "Convert images with vaelib.data.to_pixels."
+        )
+
+
+def binarise(images: Tensor, seed: int) -> Tensor:
+    """Draw each pixel black or white, with its grey level as the probability of ink.
+
+    Takes and returns uint8 images (B, 28, 28), 0 or 255. The same seed gives the same draw.
+    Raises ValueError for anything else.
+    """
+    pixels = to_pixels(images)
+    ink = torch.bernoulli(pixels, generator=torch.Generator(images.device).manual_seed(seed))
+    return ink.mul_(255).to(torch.uint8).view(images.shape)
+
+
 def label_budget(labels: Tensor, budget: int, seed: int) -> Tensor:
     """Return the indices of `budget` images, as many of each class: the ones that we may label.
 
@@ -142,8 +173,10 @@ def label_budget(labels: Tensor, budget: int, seed: int) -> Tensor:
     ValueError
         Where the budget is not positive, does not divide evenly, or a class is too small.
     """
-    if labels.ndim != 1 or labels.is_floating_point():
-        raise ValueError(f"Labels must be a row of whole numbers, not {tuple(labels.shape)}.")
+    if labels.ndim != 1 or labels.is_floating_point() or len(labels) == 0:
+        raise ValueError(
+            f"Labels must be a row of whole numbers, not {labels.dtype} {tuple(labels.shape)}."
+        )
     classes, counts = labels.unique(return_counts=True)
     if budget == len(labels) and budget > 0:
         return torch.arange(len(labels))
@@ -165,8 +198,12 @@ def label_budget(labels: Tensor, budget: int, seed: int) -> Tensor:
     return torch.cat(chosen)[torch.randperm(budget, generator=generator)]
 
 
-def _joint_checksum(md5s: object) -> str:
-    return hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
+def _read(source: type, archives: list[Path], folder: Path) -> tuple[object, object]:
+    """Extract the archives into `folder`, `<root>/<name>/raw`, and let torchvision read them."""
+    for archive in archives:
+        extract(archive, folder)
+    root = folder.parent.parent
+    return source(root, train=True), source(root, train=False)
 
 
 def _refuse_legacy_files(folder: Path) -> None:
@@ -176,61 +213,3 @@ def _refuse_legacy_files(folder: Path) -> None:
             f"{folder} comes from an old version of torchvision and would be read in place of "
             "the archives, unchecked. Delete it, then run this again."
         )
-
-
-def _check_archive(archive: Path, md5: str, source: type, root: Path) -> None:
-    """Make sure that an archive is there and is the official one; download it if it is missing."""
-    if not archive.exists():
-        _download(archive, source, root)
-    if not archive.is_file():
-        raise DataError(f"{archive} should be a file but is a folder. {_ways_out(archive)}")
-    content = archive.read_bytes()
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise DataError(
-            f"{archive} is damaged: its MD5 is {found} ({len(content):,} bytes), expected {md5}. "
-            f"{_ways_out(archive)}"
-        )
-
-
-def _download(archive: Path, source: type, root: Path) -> None:
-    """Let torchvision fetch what is missing, and turn its failures into one sentence."""
-    extracted = archive.with_suffix("")
-    if extracted.is_file():
-        extracted.unlink()  # else torchvision takes the set to be complete
-    try:
-        source(root, download=True)
-    except (RuntimeError, URLError, OSError) as error:
-        if archive.is_file():
-            archive.unlink()  # a partial file must not pass for a whole one
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise DataError(
-            f"{archive} is missing and could not be downloaded ({reason}). {_ways_out(archive)}"
-        ) from error
-
-
-def _ways_out(archive: Path) -> str:
-    return (
-        f"Restore it from the repository (git checkout -- data/{archive.parent.parent.name}), "
-        "or delete it and run this again with a network, to download it."
-    )
-
-
-def _drop_wrong_extraction(archive: Path) -> None:
-    """Delete an extracted file that is not the content of its archive.
-
-    torchvision checks archives, but trusts what lies extracted beside them. A gzip archive ends
-    with the CRC-32 and the length of its content, so no decompression is needed to compare.
-    """
-    extracted = archive.with_suffix("")
-    if not extracted.exists():
-        return
-    if not extracted.is_file():
-        raise DataError(f"{extracted} should be a file but is a folder. Delete it and try again.")
-    trailer = archive.read_bytes()[-8:]
-    content = extracted.read_bytes()
-    crc = zlib.crc32(content).to_bytes(4, "little")
-    length = (len(content) % 2**32).to_bytes(4, "little")
-    if crc + length != trailer:
-        print(f"{extracted} differs from its archive: extracting it again.", file=sys.stderr)
-        extracted.unlink()

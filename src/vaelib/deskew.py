@@ -25,6 +25,10 @@ def deskew(images: Tensor, chunk: int = 1000) -> Tensor:
         raise ValueError(
             f"Deskewing takes uint8 images (N, 28, 28), not {images.dtype} {tuple(images.shape)}."
         )
+    if images.numel() == 0 or images.shape[1] < 2 or chunk < 1:
+        raise ValueError(
+            f"There is nothing to deskew: images {tuple(images.shape)}, {chunk} at a time."
+        )
     return torch.cat([_deskew(part) for part in images.split(chunk)])
 
 

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from vaelib.panels import STILL
-from vaelib.paths import runs_folder
+from vaelib.paths import runs_folder, write_whole
 
 CELL_TIMEOUT = 1200  # seconds
 # other users of the machine cannot listen in, where the kernel knows how to prevent it
@@ -97,7 +97,7 @@ def execute(path: Path) -> Timing:
         client.execute(env={**os.environ, STILL: "1"})
     finally:
         memory.stop()
-    nbformat.write(notebook, path)
+    write_whole(path, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return Timing(seconds=time.perf_counter() - began, peak_gb=memory.peak, cells=clock.seconds)
 
 
@@ -116,8 +116,7 @@ def main(paths: list[Path]) -> int:
         print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**took), end="   ")
         print(f"slowest cell {slowest}, {took['cells'][slowest]:.1f} s")
     print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
-    runs_folder().mkdir(parents=True, exist_ok=True)
-    (runs_folder() / "timings.json").write_text(json.dumps(timings, indent=2) + "\n")
+    write_whole(runs_folder() / "timings.json", f"{json.dumps(timings, indent=2)}\n".encode())
     return 0
 
 

@@ -9,6 +9,7 @@ The balanced decisions follow the auction dynamics of Jacobs, Merkurjev & Esedog
 in the graph's first eigenvectors follows Garcia-Cardona et al. 2014.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from vaelib.latent import FloatArray
 N_NEIGHBOURS = 10
 N_MODES = 50
 TOLERANCE = 1e-5  # of the modes, relative
+LARGEST = 1e15  # of a feature: its square must fit a float32
 FAINT = 0.002  # the ring's weight, where a near neighbour's is 0.37 to 1
 # how long the labels flow before each round of decisions: first far, then only around the borders
 SCHEDULE = (1.0, 1.0, 1.0, 0.6, 0.6, 0.4, 0.4, 0.3, 0.3)
@@ -35,14 +37,23 @@ class Neighbours:
     """For each of M images its nearest training images, and how much each of them counts.
 
     `indices`: (M, K) rows of the training features. `weights`: (M, K), Gaussian in the distance
-    with the K-th neighbour's as its width, each row adding up to 1.
+    with the K-th neighbour's as its width, each row adding up to 1. `n_training` is N.
     """
 
     indices: NDArray[np.int64]
     weights: FloatArray
+    n_training: int
 
     def average(self, values: FloatArray) -> FloatArray:
-        """Return the weighted mean of the neighbours' values: (N, ·) → (M, ·)."""
+        """Return the weighted mean of the neighbours' values: (N, ·) → (M, ·).
+
+        Raises ValueError unless there is one row of values for each training image.
+        """
+        if values.ndim != 2 or len(values) != self.n_training:
+            raise ValueError(
+                f"Expected one row of values for each of {self.n_training} training images, "
+                f"got {values.shape}."
+            )
         return np.einsum("mk,mkd->md", self.weights, values[self.indices])
 
 
@@ -66,7 +77,7 @@ class Graph:
     def neighbours(self, features: FloatArray) -> Neighbours:
         """Find the nearest training images of new images: features (M, Z)."""
         distances, indices = self.search.kneighbors(features)
-        return Neighbours(indices, _weights(distances))
+        return Neighbours(indices, _weights(distances), len(self.modes))
 
     @property
     def node_features(self) -> FloatArray:
@@ -83,13 +94,15 @@ def neighbour_graph(
     neighbour, so that sparse regions are linked as well as dense ones (Zelnik-Manor & Perona
     2004). Raises ValueError where there are too few images.
     """
-    if features.ndim != 2 or len(features) <= max(neighbours, modes):
+    if min(neighbours, modes) < 1 or features.ndim != 2 or len(features) <= max(neighbours, modes):
         raise ValueError(
-            f"A graph with {neighbours} neighbours and {modes} modes needs more images than "
-            f"that, with features (N, Z); got {features.shape}."
+            f"A graph with {neighbours} neighbours and {modes} modes needs at least one of each, "
+            f"and more images than that, with features (N, Z); got {features.shape}."
         )
-    if not np.isfinite(features).all():
-        raise ValueError("The features hold values that are not finite numbers.")
+    if features.size == 0 or not np.abs(features).max() < LARGEST:  # also false for NaN
+        raise ValueError(
+            f"The features hold no values, or some that are not finite or above {LARGEST:g}."
+        )
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(features)
     links = link_neighbours(search)
     root_degree = np.sqrt(np.asarray(links.sum(axis=1)))  # (N, 1)
@@ -139,6 +152,7 @@ def spread_labels(
     ----------
     chosen : (L,) the rows of the graph that have a label.
     labels : (L,) their classes.
+    n_classes : how many classes there are: 2 to the number of modes.
     schedule : the time of each round, in units of the slowest decay among `n_classes` modes.
 
     Returns
@@ -150,11 +164,19 @@ def spread_labels(
     ValueError
         Where a class has no label, or the arguments do not fit.
     """
-    if chosen.shape != labels.shape or chosen.ndim != 1:
-        raise ValueError("Every chosen image needs exactly one label.")
+    n, n_modes = graph.modes.shape
+    if not 2 <= n_classes <= n_modes:
+        raise ValueError(f"{n_classes} classes must be 2 or more, up to the {n_modes} modes.")
+    if chosen.shape != labels.shape or chosen.ndim != 1 or len(chosen.unique()) != len(chosen):
+        raise ValueError("Every chosen image needs exactly one label, and to be chosen once.")
+    if {chosen.dtype, labels.dtype} != {torch.int64}:
+        raise ValueError(f"Rows and labels must be int64, not {chosen.dtype}, {labels.dtype}.")
     if labels.unique().tolist() != list(range(n_classes)):
         raise ValueError(f"Each of the {n_classes} classes needs at least one label to spread.")
-    n = len(graph.modes)
+    if not 0 <= chosen.min() <= chosen.max() < n:
+        raise ValueError(f"The chosen rows must lie in 0 to {n - 1}, the images of the graph.")
+    if len(schedule) == 0 or not all(0 < time < math.inf for time in schedule):
+        raise ValueError(f"The schedule needs at least one positive time, not {schedule}.")
     modes, root_degree = torch.from_numpy(graph.modes), torch.from_numpy(graph.root_degree)
     rates = torch.from_numpy(graph.rates) / float(graph.rates[n_classes - 1])
     heat = torch.zeros(n, n_classes)
@@ -171,8 +193,15 @@ def spread_labels(
 def balance(heat: Tensor, iterations: int = 20) -> Tensor:
     """Scale positive rows and columns until rows add up to 1 and columns to N / C: (N, C).
 
-    Sinkhorn & Knopp 1967.
+    Raises ValueError where a value is not positive. Sinkhorn & Knopp 1967.
     """
+    if heat.ndim != 2 or not heat.is_floating_point() or heat.numel() == 0 or iterations < 1:
+        raise ValueError(
+            f"Expected float heat (N, C) and an iteration, got {heat.dtype} of shape "
+            f"{tuple(heat.shape)} and {iterations} iterations."
+        )
+    if not (heat.min() > 0 and heat.max() < math.inf):  # also false for NaN
+        raise ValueError("Only positive, finite heat can be balanced.")
     n, n_classes = heat.shape
     columns = torch.ones(n_classes)
     for _ in range(iterations):

@@ -25,13 +25,23 @@ class Posterior(NamedTuple):
 
     def sample(self, seed: int) -> FloatArray:
         """Draw one latent an image: (N, Z). The same seed gives the same draw."""
+        self.check()
         noise = np.random.default_rng(seed).standard_normal(self.mean.shape, dtype=np.float32)
         return self.mean + np.exp(0.5 * self.log_variance) * noise
 
     def kl_per_latent(self) -> FloatArray:
         """KL(q(z_j|x) ‖ N(0, 1)) in nats, averaged over the images: (Z,)."""
+        self.check()
         kl = 0.5 * (self.mean**2 + np.exp(self.log_variance) - 1 - self.log_variance)
         return kl.mean(axis=0)
+
+    def check(self) -> None:
+        """Raise ValueError unless both are finite, of one shape (N, Z), and not empty."""
+        shapes = self.mean.shape, self.log_variance.shape
+        if shapes[0] != shapes[1] or self.mean.ndim != 2 or self.mean.size == 0:
+            raise ValueError(f"Mean and log-variance must be (N, Z) each, not {shapes}.")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.log_variance).all()):
+            raise ValueError("The posterior holds values that are not finite numbers.")
 
 
 @torch.inference_mode()
@@ -40,8 +50,10 @@ def encode(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Posterio
 
     Raises ValueError where there are no images.
     """
-    if len(images) == 0:
-        raise ValueError("There are no images to encode.")
+    if len(images) == 0 or batch_size < 1:
+        raise ValueError(
+            f"There are no images to encode: {len(images)} images, batches of {batch_size}."
+        )
     device = next(model.parameters()).device
     model.eval()
     batches = [model.encode(to_pixels(batch.to(device))) for batch in images.split(batch_size)]
@@ -51,6 +63,7 @@ def encode(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Posterio
 
 def variance_of_means(posterior: Posterior) -> FloatArray:
     """Return the variance over the images of each latent's posterior mean: (Z,)."""
+    posterior.check()
     return posterior.mean.var(axis=0)
 
 
@@ -91,6 +104,8 @@ def trustworthiness(features: FloatArray, picture: FloatArray, neighbours: int =
     """
     from sklearn.manifold import trustworthiness
 
+    if not all(np.isfinite(points).all() for points in (features, picture)):
+        raise ValueError("The features or the picture hold values that are not finite numbers.")
     return float(trustworthiness(features, picture, n_neighbors=neighbours))
 
 
@@ -129,6 +144,8 @@ def tsne(
         raise ValueError(
             f"Perplexity {perplexity} must lie between 1 and the number of points, {len(features)}."
         )
+    if not np.isfinite(start).all():
+        raise ValueError("The start holds values that are not finite numbers.")
     method = TSNE(
         perplexity=perplexity,
         init=start,
@@ -143,7 +160,7 @@ def tsne(
 
 def check_features(features: FloatArray, labels: Tensor) -> None:
     """Raise ValueError unless features are finite numbers (N, D) and labels (N,) fit them."""
-    if features.ndim != 2 or len(features) != len(labels):
+    if features.ndim != 2 or labels.shape != features.shape[:1] or features.size == 0:
         raise ValueError(
             f"Expected features (N, D) and labels (N,), got {features.shape} and "
             f"{tuple(labels.shape)}."

@@ -32,8 +32,17 @@ class LinearClassifier:
     validation_loss: list[float] = field(default_factory=list)
 
     def logits(self, features: FloatArray | Tensor) -> Tensor:
-        """Return the scores before the softmax: (N, D) → (N, C)."""
+        """Return the scores before the softmax: (N, D) → (N, C).
+
+        Raises ValueError where the features have another size or are not finite numbers.
+        """
         rows = torch.as_tensor(features, dtype=torch.float32)
+        if rows.ndim != 2 or rows.shape[1] != self.weight.shape[1]:
+            raise ValueError(
+                f"Expected features (N, {self.weight.shape[1]}), got {tuple(rows.shape)}."
+            )
+        if not rows.isfinite().all():
+            raise ValueError("The features hold values that are not finite numbers.")
         return torch.addmm(self.bias, rows, self.weight.T)
 
     def predict(self, features: FloatArray | Tensor) -> NDArray[np.int64]:
@@ -66,6 +75,8 @@ def fit_logistic_regression(
     from scipy.optimize import minimize
 
     check_features(features, labels)
+    if labels.is_floating_point() or labels.min() < 0:
+        raise ValueError("Labels must be whole numbers from 0.")
     if len(labels.unique()) < 2:
         raise ValueError("A classifier needs images of at least two classes.")
     if not inverse_strength > 0:

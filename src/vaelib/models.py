@@ -8,7 +8,7 @@ in bfloat16, what leaves a network is float32 again.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vaelib.data import IMAGE_SHAPE, N_PIXELS
+from vaelib.data import IMAGE_SHAPE, N_PIXELS, check_pixels
 
 
 class Encoder(nn.Module):
@@ -110,13 +110,14 @@ class Autoencoder(nn.Module):
         """Return mean and log-variance of q_φ(z|x): (B, 784) → (B, Z), (B, Z).
 
         `pixels` are floats in [0, 1] (`vaelib.data.to_pixels`). Raises ValueError for another
-        shape or type.
+        shape, type or range.
         """
         if pixels.ndim != 2 or pixels.shape[1] != N_PIXELS or not pixels.is_floating_point():
             raise ValueError(
                 f"The encoder takes float pixels of shape (B, {N_PIXELS}), not {pixels.dtype} of "
                 f"shape {tuple(pixels.shape)}. Convert images with vaelib.data.to_pixels."
             )
+        check_pixels(pixels)
         mean, log_variance = self.encoder(pixels)
         return mean.float(), log_variance.float()
 

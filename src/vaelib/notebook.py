@@ -4,18 +4,19 @@ import base64
 import io
 import json
 import math
-import os
-import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib import plots
-from vaelib.paths import figures_folder
+from vaelib.missing import explain_missing_names
+from vaelib.paths import figures_folder, write_whole
 from vaelib.runs import Recipe
 from vaelib.training import EpochRecord, training_precision
 
@@ -25,9 +26,14 @@ DOTS_PER_INCH = 192  # twice what a page shows, so that pictures stay sharp
 
 
 def set_up(seed: int = 0) -> torch.device:
-    """Seed what is random, choose the pictures' style, and return the device to compute on."""
+    """Seed what is random, choose the pictures' style, and return the device to compute on.
+
+    From here on, a name that is missing is an error that says which cell makes it.
+    """
     torch.manual_seed(seed)
     plots.use_style()
+    if shell := get_ipython():
+        explain_missing_names(shell)
     device = best_device()
     precision = str(training_precision(device)).removeprefix("torch.")
     print(
@@ -117,7 +123,7 @@ def save_picture(figure: Figure, name: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     picture = _smaller(buffer)
-    write_whole(figures_folder() / f"{name}.png", picture)
+    keep(figures_folder() / f"{name}.png", picture)
     return picture
 
 
@@ -127,7 +133,12 @@ def record(**metrics: float) -> None:
     Raises ValueError for a number that is not finite.
     """
     path = figures_folder() / METRICS_FILE
-    known = json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        known = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete it, then run the notebooks again."
+        ) from error
     write_numbers(path, known | metrics)
 
 
@@ -140,7 +151,7 @@ def write_numbers(path: Path, numbers: Mapping[str, float]) -> None:
         if not math.isfinite(value):
             raise ValueError(f"The metric {name} is {value}, which is not a finite number.")
     rounded = {name: round(float(value), 4) for name, value in sorted(numbers.items())}
-    write_whole(path, (json.dumps(rounded, indent=2) + "\n").encode())
+    keep(path, (json.dumps(rounded, indent=2) + "\n").encode())
 
 
 def _smaller(picture: io.BytesIO) -> bytes:
@@ -152,11 +163,13 @@ def _smaller(picture: io.BytesIO) -> bytes:
     return smaller.getvalue()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step, so that another notebook never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(partial).chmod(0o644)
-    os.replace(partial, path)
+def keep(path: Path, content: bytes) -> None:
+    """Write a file, or warn that it cannot be: the notebook goes on either way."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        warnings.warn(
+            f"Pictures and numbers cannot be kept in {path.parent} ({error}). "
+            "They stand in this notebook only.",
+            stacklevel=1,  # the same place each time, so that it is said once
+        )

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vaelib.data import check_pixels
+
 
 class LatentModel(Protocol):
     """What the objective asks of a model."""
@@ -39,15 +41,20 @@ class ElboTerms(NamedTuple):
 
 
 def sample_latent(
-    mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None
+    mean: Tensor,
+    log_variance: Tensor,
+    generator: torch.Generator | None = None,
+    noise: Tensor | None = None,
 ) -> Tensor:
     """Draw z = μ + σ ε with ε ~ N(0, I): the reparameterised sample, differentiable in μ and σ.
 
-    `mean`, `log_variance`: (B, Z) float. Returns (B, Z). Raises ValueError where the shapes
-    differ. Kingma & Welling 2014, section 2.4.
+    `mean`, `log_variance`: (B, Z) float. Returns (B, Z). `noise` is ε, (B, Z), where it has been
+    drawn already. Raises ValueError where the shapes differ. Kingma & Welling 2014, section 2.4.
     """
     _check_same_shape(mean, log_variance)
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    if noise is None:
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    _check_same_shape(mean, noise)
     return mean + torch.exp(0.5 * log_variance) * noise
 
 
@@ -74,21 +81,24 @@ def bernoulli_log_likelihood(logits: Tensor, pixels: Tensor) -> Tensor:
     ValueError where the shapes differ or a pixel lies outside [0, 1] or is not a number.
     """
     _check_same_shape(logits, pixels)
-    _check_pixels(pixels)
+    check_pixels(pixels)
     # x log p + (1 − x) log(1 − p) with log(1 − p) = log p − logit
     return (F.logsigmoid(logits) - (1 - pixels) * logits).sum(dim=1)
 
 
 def elbo_terms(
-    model: LatentModel, pixels: Tensor, generator: torch.Generator | None = None
+    model: LatentModel,
+    pixels: Tensor,
+    generator: torch.Generator | None = None,
+    noise: Tensor | None = None,
 ) -> ElboTerms:
     """Return the ELBO's two terms, estimated with one latent sample an image.
 
     ELBO = E_q[log p_θ(x|z)] − KL(q_φ(z|x) ‖ p(z)) ≤ log p_θ(x). `pixels`: (B, 784) float in
-    [0, 1]. Kingma & Welling 2014, equation 10 with L = 1.
+    [0, 1]. `noise`: see `sample_latent`. Kingma & Welling 2014, equation 10 with L = 1.
     """
     mean, log_variance = model.encode(pixels)
-    latent = sample_latent(mean, log_variance, generator)
+    latent = sample_latent(mean, log_variance, generator, noise)
     return ElboTerms(
         reconstruction=bernoulli_log_likelihood(model.decode(latent), pixels),
         kl=gaussian_kl(mean, log_variance),
@@ -116,8 +126,11 @@ def log_importance_weights(
     estimates.
     Burda, Grosse & Salakhutdinov 2016.
     """
-    if n_samples < 1:
-        raise ValueError(f"At least one sample an image is needed, not {n_samples}.")
+    if n_samples < 1 or chunk < 1:
+        raise ValueError(
+            f"At least one sample an image is needed, and one a chunk: n_samples is {n_samples}, "
+            f"chunk is {chunk}."
+        )
     if not ((pixels == 0) | (pixels == 1)).all():
         raise ValueError("Importance weights need black or white pixels: draw them with bernoulli.")
     weights = torch.empty(len(pixels), n_samples, dtype=torch.float64)
@@ -151,6 +164,11 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     all draws. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
     unless 1 ≤ k ≤ K.
     """
+    if log_weights.ndim != 2 or not log_weights.is_floating_point():
+        raise ValueError(
+            f"Expected float log-weights of shape (B, K), not {log_weights.dtype} of shape "
+            f"{tuple(log_weights.shape)}."
+        )
     n_samples = log_weights.shape[1]
     if not 1 <= k <= n_samples:
         raise ValueError(f"k = {k} must lie between 1 and the number of draws, {n_samples}.")
@@ -164,12 +182,5 @@ def _check_same_shape(first: Tensor, second: Tensor) -> None:
             "Expected two tensors of one shape (B, ·), got "
             f"{tuple(first.shape)} and {tuple(second.shape)}."
         )
-
-
-def _check_pixels(pixels: Tensor) -> None:
-    low, high = pixels.aminmax() if pixels.numel() else (torch.zeros(()), torch.zeros(()))
-    if not (low >= 0 and high <= 1):  # also false for NaN
-        raise ValueError(
-            f"Pixels must lie in [0, 1], but these span [{low:.3g}, {high:.3g}]. "
-            "Convert images with vaelib.data.to_pixels."
-        )
+    if not (first.is_floating_point() and second.is_floating_point()):
+        raise ValueError(f"Expected two tensors of floats, got {first.dtype} and {second.dtype}.")

@@ -1,7 +1,12 @@
-"""Where things stand on disk: the data, the trained models, the figures."""
+"""Where things stand on disk: the data, the trained models, the figures; and how they get there."""
 
+import contextlib
 import os
+import tempfile
+import time
 from pathlib import Path
+
+PARTIAL = ".partial"
 
 
 def project_root() -> Path:
@@ -31,3 +36,28 @@ def runs_folder() -> Path:
 def figures_folder() -> Path:
     """Return the folder of pictures and `metrics.json`: `figures/`, or `VAELIB_FIGURES`."""
     return Path(os.environ.get("VAELIB_FIGURES") or project_root() / "figures")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step: whoever reads it, or is killed meanwhile, never has half of it.
+
+    The content goes to a file beside it, which takes its place when it is safely on disk.
+    Partial files that a killed process has left there an hour ago or more are cleared away.
+    Raises OSError where the folder cannot be written; what stood there before then still does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for partial in path.parent.glob(f"{path.name}.*{PARTIAL}"):
+        with contextlib.suppress(FileNotFoundError):  # another process may be clearing as well
+            if time.time() - partial.stat().st_mtime > 3600:  # a younger one may be at work
+                partial.unlink()
+    descriptor, partial = tempfile.mkstemp(PARTIAL, f"{path.name}.", path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).chmod(0o644)  # as any other file, where mkstemp's is the owner's alone
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

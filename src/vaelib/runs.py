@@ -6,8 +6,6 @@ text says from which recipe and which data the weights come, so that no other is
 
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +18,7 @@ from torch import Tensor, nn
 
 from vaelib.data import Dataset
 from vaelib.models import VAE, ConvVAE
-from vaelib.paths import runs_folder
+from vaelib.paths import runs_folder, write_whole
 from vaelib.training import EpochRecord, TrainingResult, TrainingSettings, train
 
 MODELS: dict[str, type[nn.Module]] = {"VAE": VAE, "ConvVAE": ConvVAE}
@@ -43,6 +41,14 @@ class Recipe:
     sizes: dict[str, int] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ValueError(
+                f"There is no model named {self.model!r}. Choose one of {', '.join(MODELS)}."
+            )
+        if not self.name or Path(self.name).name != self.name:
+            raise ValueError(f"A recipe's name becomes a file's, which {self.name!r} cannot be.")
 
     def build(self) -> nn.Module:
         """Return the untrained network; the same first weights every time."""
@@ -79,17 +85,36 @@ class Run:
     snapshots: dict[int, dict[str, Tensor]]
 
     def model(self, epoch: int | None = None, device: torch.device | str = "cpu") -> nn.Module:
-        """Return the network as it was after `epoch`, the last one unless given.
+        """Return the network as it was after `epoch`, the recipe's last one unless given.
 
-        Raises RunError where the weights of that epoch were not kept.
+        Raises RunError where the weights of that epoch were not kept, and ValueError where there
+        is no such device.
         """
-        epoch = epoch if epoch is not None else max(self.snapshots, default=None)
+        epochs = self.recipe.training.epochs
+        epoch = epoch if epoch is not None else epochs
         if epoch not in self.snapshots:
             kept = ", ".join(str(kept) for kept in self.snapshots) or "none"
-            raise RunError(f"The weights after epoch {epoch} were not kept; kept were: {kept}.")
+            reason = f"The weights after epoch {epoch} were not kept; kept were: {kept}."
+            if epochs not in self.snapshots:
+                reason += " The training was interrupted: run its cell again, to the end."
+            raise RunError(reason)
+        device = check_device(device)
         model = self.recipe.build()
         model.load_state_dict(self.snapshots[epoch])
         return model.to(device).eval()
+
+
+def check_device(device: torch.device | str) -> torch.device:
+    """Return a device by its name; raises ValueError where there is none to compute on."""
+    try:
+        probe = torch.zeros(1, device=device)
+        probe.item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"There is no device {str(device)!r} here to compute on. "
+            "Choose 'cpu', or vaelib.notebook.best_device()."
+        ) from error
+    return probe.device
 
 
 def train_and_save(
@@ -103,7 +128,7 @@ def train_and_save(
     An interrupted training is returned, with its curves so far, and not saved. Where the folder
     cannot be written, a warning says so and the run lives in memory only.
     """
-    model = recipe.build().to(device)
+    model = recipe.build().to(check_device(device))
     result = train(
         model, dataset.train.images, dataset.validation.images, recipe.training, on_epoch
     )
@@ -119,6 +144,8 @@ def train_and_save(
             "goes on with it; the others will have to train it again.",
             stacklevel=2,
         )
+    except KeyboardInterrupt:
+        print("Interrupted while saving: the model is not saved. This notebook goes on with it.")
     return run
 
 
@@ -144,9 +171,8 @@ def run_path(recipe: Recipe, dataset: Dataset) -> Path:
 def save_run(run: Run, dataset: Dataset) -> Path:
     """Write a run as one file, whole or not at all, and return its path.
 
-    The content goes to a file beside it, which then takes its place in one step: a reader, or
-    another notebook that saves at the same time, never sees half of it. Raises OSError where
-    the folder cannot be written.
+    A reader, or another notebook that saves at the same time, never sees half of it. Raises
+    OSError where the folder cannot be written.
     """
     path = run_path(run.recipe, dataset)
     tensors = {
@@ -157,19 +183,8 @@ def save_run(run: Run, dataset: Dataset) -> Path:
     text = {
         "identity": json.dumps(_identity(run.recipe, dataset), sort_keys=True),
         "history": json.dumps(run.history),
-        "digest": _digest(tensors),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".partial")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(save(tensors, metadata=text))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    write_whole(path, save(tensors, metadata={**text, "digest": _digest(tensors, text)}))
     return path
 
 
@@ -188,16 +203,26 @@ def load_run(recipe: Recipe, dataset: Dataset) -> Run:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise RunError(f"The saved model {path.name} cannot be read ({error}).") from error
-    if text.get("digest") != _digest(tensors):
-        raise RunError(f"The saved model {path.name} is damaged: its weights were altered.")
-    if text["identity"] != json.dumps(_identity(recipe, dataset), sort_keys=True):
-        difference = _difference(json.loads(text["identity"]), _identity(recipe, dataset))
-        raise RunError(f"The saved model {path.name} is another one: {difference}.")
-    snapshots: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        epoch, name = key.split("/", 1)
-        snapshots.setdefault(int(epoch), {})[name] = value
-    history = [EpochRecord(*record) for record in json.loads(text["history"])]
+    if text.pop("digest", None) != _digest(tensors, text):
+        raise RunError(
+            f"The saved model {path.name} was altered, or is of another version of vaelib: its "
+            "content does not have the checksum that it names."
+        )
+    wanted = _identity(recipe, dataset)
+    try:
+        saved = json.loads(text["identity"])
+        history = [EpochRecord(*record) for record in json.loads(text["history"])]
+        snapshots: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            epoch, name = key.split("/", 1)
+            snapshots.setdefault(int(epoch), {})[name] = value
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(f"{path.name} is no saved model of this library's ({error!r}).") from error
+    if saved != wanted:
+        raise RunError(f"The saved model {path.name} is another one: {_difference(saved, wanted)}.")
+    network = _form(recipe.build().state_dict())
+    if not snapshots or any(_form(weights) != network for weights in snapshots.values()):
+        raise RunError(f"The saved model {path.name} holds the weights of another network.")
     return Run(recipe, history, dict(sorted(snapshots.items())))
 
 
@@ -217,11 +242,16 @@ def _difference(saved: dict[str, object], wanted: dict[str, object]) -> str:
     )
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        digest.update(key.encode())
-        digest.update(tensors[key].contiguous().numpy().tobytes())
+def _form(weights: dict[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (value.shape, value.dtype) for name, value in weights.items()}
+
+
+def _digest(tensors: dict[str, Tensor], text: dict[str, str]) -> str:
+    """Return the checksum of everything in a file but itself: names, types, shapes and values."""
+    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
+    for key, value in sorted(tensors.items()):
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
 

@@ -46,7 +46,9 @@ class Views:
 
 
 def draw_samples(posterior: Posterior, n_samples: int, seed: int) -> FloatArray:
-    """Draw from q_φ(z|x) of every image, S times: (S · N, Z)."""
+    """Draw from q_φ(z|x) of every image, S times: (S · N, Z). Raises ValueError for S < 1."""
+    if n_samples < 1:
+        raise ValueError(f"At least one sample an image is needed, not {n_samples}.")
     return np.concatenate([posterior.sample(seed + 1000 * s) for s in range(n_samples)])
 
 
@@ -58,6 +60,8 @@ def fit(
     "Fresh samples" minimises the average over `n_samples` draws an image, which stands for
     drawing anew in every epoch. C is shared among the draws, so that the ridge weighs the same.
     """
+    if trained_on not in TRAINED_ON:
+        raise ValueError(f"trained_on is {trained_on!r}: choose one of {', '.join(TRAINED_ON)}.")
     if trained_on == "mean":
         return fit_logistic_regression(posterior.mean, labels, strength)
     copies = 1 if trained_on == "one frozen sample" else n_samples
@@ -78,6 +82,8 @@ def compare(
 
     C is chosen on the validation images for each pair of ways by itself, with the first draw.
     """
+    if draws < 1:
+        raise ValueError(f"At least one draw of the labels is needed, not {draws}.")
     strengths = _choose_strengths(train, labels, validation, budget, n_samples)
     results: dict[tuple[str, str], list[float]] = {pair: [] for pair in strengths}
     for draw in range(draws):

@@ -29,6 +29,12 @@ class SupervisedSettings:
     least_steps: int = 120
     peak_learning_rate: float = 4e-3
 
+    def __post_init__(self) -> None:
+        if min(self.batch_size, self.epochs, self.least_steps) < 1:
+            raise ValueError(f"Training needs at least one image a batch, epoch and step: {self}.")
+        if not 0 < self.peak_learning_rate < float("inf"):
+            raise ValueError(f"The learning rate must be a positive number: {self}.")
+
     def steps(self, n_images: int) -> int:
         """Return how many steps are taken on `n_images` labelled images."""
         return max(self.least_steps, self.epochs * -(-n_images // self.batch_size))
@@ -43,6 +49,8 @@ def train_supervised(
     """
     if len(images) != len(labels) or len(labels) == 0:
         raise ValueError(f"Every image needs one label: {len(images)} images, {len(labels)}.")
+    if not 0 <= labels.min() <= labels.max() < n_classes:
+        raise ValueError(f"Labels must lie in 0 to {n_classes - 1}.")
     with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ConvClassifier(n_classes)
@@ -67,6 +75,8 @@ def train_supervised(
 @torch.inference_mode()
 def supervised_accuracy(model: ConvClassifier, split: Split) -> float:
     """Return the share of a split's images that the network names correctly."""
+    if len(split) == 0:
+        raise ValueError("There are no images to score.")
     predicted = [model(to_pixels(batch)).argmax(dim=1) for batch in split.images.split(1000)]
     return (torch.cat(predicted) == split.labels).float().mean().item()
 

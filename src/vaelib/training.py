@@ -41,7 +41,9 @@ class TrainingSettings:
     snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not self.peak_learning_rate > 0:
+        counts = (self.epochs, self.batch_size)
+        whole = all(isinstance(count, int) and count >= 1 for count in counts)
+        if not whole or not 0 < self.peak_learning_rate < math.inf:
             raise ValueError(
                 "Training needs at least one epoch, one image a batch and a positive learning "
                 f"rate: epochs={self.epochs}, batch_size={self.batch_size}, "
@@ -131,9 +133,15 @@ def train(
 
     Raises
     ------
+    ValueError
+        Where there are no images, or they are not what is asked for.
     TrainingError
         As soon as the objective is no longer a finite number.
     """
+    for split in (images, validation_images):
+        if len(split) == 0:
+            raise ValueError("There are no images to train or to validate on.")
+        to_pixels(split[:1])  # complains now rather than after an epoch
     device = next(model.parameters()).device
     images = images.to(device)
     generator = torch.Generator(device).manual_seed(settings.seed)
@@ -148,6 +156,11 @@ def train(
                 *(term.item() for term in terms),
                 *(term.item() for term in validation),
             )
+            if not math.isfinite(record.validation_elbo):
+                raise TrainingError(
+                    f"The validation ELBO became {record.validation_elbo} after epoch {epoch}. "
+                    + _likely_causes(settings)
+                )
             result.history.append(record)
             if epoch in settings.snapshots or epoch == settings.epochs:
                 result.snapshots[epoch] = {
@@ -172,6 +185,7 @@ class _Step:
         generator: torch.Generator,
     ) -> None:
         self.model = model
+        self.settings = settings
         self.precision = precision
         self.generator = generator
         self.optimizer = torch.optim.Adam(model.parameters(), fused=True)
@@ -181,14 +195,20 @@ class _Step:
             total_steps=math.ceil(n_images / settings.batch_size) * settings.epochs,
         )
 
-    def __call__(self, pixels: Tensor) -> ElboTerms:
-        """Move the weights; return the terms before the move, each (B,)."""
+    def __call__(self, pixels: Tensor, where: str) -> ElboTerms:
+        """Move the weights; return the terms before the move, each (B,).
+
+        Raises TrainingError, which says `where`, and leaves the weights as they are where the
+        objective is no number.
+        """
         lower = self.precision != torch.float32
         with torch.autocast(pixels.device.type, self.precision, enabled=lower):
             terms = elbo_terms(self.model, pixels, self.generator)
         loss = -terms.elbo.mean()
         if not torch.isfinite(loss):
-            raise TrainingError(f"The ELBO became {-loss.item()}")
+            raise TrainingError(
+                f"The ELBO became {-loss.item()} at {where}. {_likely_causes(self.settings)}"
+            )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -212,43 +232,37 @@ def _train_epoch(
         pixels = to_pixels(images.index_select(0, batch))  # (B, 28, 28) → (B, 784)
         if binarise:
             pixels = torch.bernoulli(pixels, generator=generator)
-        try:
-            terms = step(pixels)
-        except TrainingError as error:
-            raise TrainingError(
-                f"{error} at step {number} of epoch {epoch}. Likely causes: "
-                f"a learning rate that is too high (its peak is {settings.peak_learning_rate}), "
-                "pixels outside [0, 1], or a log-variance that grew without bound."
-            ) from None
+        terms = step(pixels, f"step {number} of epoch {epoch}")
         sums += torch.stack([term.detach().sum() for term in terms]).cpu()
     return ElboTerms(*(sums / len(images)))
 
 
+def _likely_causes(settings: TrainingSettings) -> str:
+    return (
+        "Likely causes: a learning rate that is too high (its peak is "
+        f"{settings.peak_learning_rate}), or a log-variance that grew without bound."
+    )
+
+
 @torch.inference_mode()
 def mean_elbo_terms(
-    model: nn.Module,
-    images: Tensor,
-    seed: int = EVALUATION_SEED,
-    batch_size: int = 1000,
-    binarise: bool = False,
+    model: nn.Module, images: Tensor, seed: int = EVALUATION_SEED, batch_size: int = 1000
 ) -> ElboTerms:
     """Return the ELBO's terms in nats, averaged over `images`: uint8 (N, 28, 28).
 
-    One latent sample an image, from noise that depends on `seed` alone. With `binarise` each
-    image is first drawn in black and white, once, with its grey levels as probabilities: both
-    numbers bound the same expected log-likelihood, but then the encoder sees which pixels it
-    has to explain. Raises ValueError where there are no images.
+    One latent sample an image, from noise that depends on `seed` alone and not on the batch
+    size. Raises ValueError where there are no images.
     """
     if len(images) == 0:
         raise ValueError("There are no images to measure the ELBO on.")
+    if batch_size < 1:
+        raise ValueError(f"A batch needs at least one image, not {batch_size}.")
     device = next(model.parameters()).device
     model.eval()
     generator = torch.Generator(device).manual_seed(seed)
+    noise = torch.randn(len(images), model.latent_size, generator=generator, device=device)
     sums = torch.zeros(2, dtype=torch.float64)
-    for batch in images.split(batch_size):
-        pixels = to_pixels(batch.to(device))
-        if binarise:
-            pixels = torch.bernoulli(pixels, generator=generator)
-        terms = elbo_terms(model, pixels, generator)
+    for batch, part in zip(images.split(batch_size), noise.split(batch_size), strict=True):
+        terms = elbo_terms(model, to_pixels(batch.to(device)), noise=part)
         sums += torch.stack([term.sum() for term in terms]).cpu()
     return ElboTerms(*(sums / len(images)))

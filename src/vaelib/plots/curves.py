@@ -24,6 +24,10 @@ from vaelib.training import EpochRecord
 
 def training_curves(history: Sequence[EpochRecord], title: str) -> Figure:
     """Show the ELBO over the epochs, and its two terms, for training and validation; in nats."""
+    if not history:
+        raise ValueError(
+            "There is no whole epoch to show: run the training cell again, to its end."
+        )
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     epochs = [record.epoch for record in history]

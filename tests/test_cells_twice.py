@@ -1,0 +1,99 @@
+"""Every code cell of every notebook, run twice in a row: the same numbers both times.
+
+The numbers recorded are compared after a cell's first and second run, and so is what it prints
+and shows; the notebook on disk is left alone.
+"""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from vaelib.execute import CONFIG
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def what_differs(path, figures):
+    """Run each cell twice in a kernel of its own; return what the second time changed.
+
+    `figures` is the folder that the kernel records its numbers in. Returns a list of sentences,
+    and the number of cells.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=1200, config=CONFIG, resources={"metadata": {"path": str(path.parent)}}
+    )
+    differences = []
+    cells = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    with client.setup_kernel(env={**os.environ, "VAELIB_FIGURES": str(figures)}):
+        for number, cell in cells:
+            results = []
+            for _ in range(2):
+                client.execute_cell(cell, number)
+                results.append((numbers(figures), shown(cell)))
+            for what, first, second in zip(("numbers", "output"), *results, strict=True):
+                if first != second:
+                    differences.append(f"{path.stem}, cell {cell.id}: its {what} changed")
+    return differences, len(cells)
+
+
+def numbers(figures):
+    path = figures / "metrics.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def shown(cell):
+    """What a cell prints and shows, but for who trains: a model is found where one was saved."""
+    text = "".join(output.get("text", "") for output in cell.outputs if output.get("text"))
+    data = [output.get("data") for output in cell.outputs if output.get("data")]
+    if "Training it now" in text:
+        return None
+    return text, data
+
+
+def run_all(paths, folder):
+    """Run notebooks side by side, each with a folder for its numbers."""
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(lambda path: what_differs(path, folder / path.stem), paths)
+    return list(results)
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAELIB_RUNS", str(tmp_path / "runs"))
+    return tmp_path
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_every_cell_of_every_notebook_can_be_run_twice(environment):
+    """The first two side by side, then those that use the second one's model."""
+    results = run_all(NOTEBOOKS[:2], environment) + run_all(NOTEBOOKS[2:], environment)
+    assert [difference for differences, _ in results for difference in differences] == []
+    assert all(n_cells > 5 for _, n_cells in results)
+
+
+def test_a_cell_that_is_not_repeatable_is_noticed(environment, tmp_path):
+    sources = [
+        "from vaelib.notebook import record\nn = 0\nrecord(start=n)",
+        "n += 1\nrecord(n=n)",
+        "print('the same')",
+        "print(n); n += 1",
+    ]
+    cells = [
+        nbformat.v4.new_code_cell(source, id=f"cell-{number}")
+        for number, source in enumerate(sources)
+    ]
+    path = tmp_path / "counting.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    differences, n_cells = what_differs(path, tmp_path / "numbers")
+    assert differences == [
+        "counting, cell cell-1: its numbers changed",
+        "counting, cell cell-3: its output changed",
+    ]
+    assert n_cells == 4
