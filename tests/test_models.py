@@ -39,7 +39,7 @@ def test_pixel_order_of_the_convolutional_decoder_is_the_picture_s():
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.zero_()
-        decoder.output[3].bias[1] = 1.0  # of each 2 × 2 square the pixel at the upper right
+        decoder.output[5].bias[1] = 1.0  # of each 2 × 2 square the pixel at the upper right
     picture = decoder(torch.zeros(1, 5)).view(28, 28)
     assert torch.equal(picture[0::2, 1::2], torch.ones(14, 14))
     assert picture.sum() == 14 * 14

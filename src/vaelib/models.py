@@ -40,7 +40,7 @@ class Decoder(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """q_φ(z|x) with two convolutions in place of the hidden layer."""
+    """q_φ(z|x) with convolutions in place of the hidden layer."""
 
     def __init__(self, latent_size: int, channels: int) -> None:
         super().__init__()
@@ -55,9 +55,9 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """p_θ(x|z) with two convolutions that double the picture's sides.
+    """p_θ(x|z) with three convolutions, of which the last two double the picture's sides.
 
-    Each computes the four pixels of a 2 × 2 square as four channels, which are then dealt out
+    Each of these computes the four pixels of a 2 × 2 square as four channels, which are then dealt out
     (Shi et al. 2016): as powerful as a transposed convolution, and faster on a CPU.
     """
 
@@ -65,6 +65,8 @@ class ConvDecoder(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(latent_size, 2 * channels * 49)
         self.output = nn.Sequential(
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
+            nn.SiLU(),  # (B, 2C, 7, 7)
             nn.Conv2d(2 * channels, 4 * channels, 3, padding=1),
             nn.PixelShuffle(2),
             nn.SiLU(),  # (B, C, 14, 14)
@@ -80,12 +82,14 @@ class ConvDecoder(nn.Module):
 
 
 def convolutions(channels: int) -> nn.Sequential:
-    """Return two convolutions that halve the picture's sides: (B, 1, 28, 28) → (B, 2C · 49)."""
+    """Return three convolutions, of which two halve the sides: (B, 1, 28, 28) → (B, 2C · 49)."""
     return nn.Sequential(
         nn.Conv2d(1, channels, 4, stride=2, padding=1),
         nn.SiLU(),  # (B, C, 14, 14)
         nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
         nn.SiLU(),  # (B, 2C, 7, 7)
+        nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
+        nn.SiLU(),
         nn.Flatten(),
     )
 

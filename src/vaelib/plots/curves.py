@@ -15,6 +15,7 @@ from vaelib.plots.style import (
     INK,
     ORANGE,
     RED,
+    YELLOW,
     label_last_point,
     one_panel,
     separate_labels,
@@ -143,9 +144,8 @@ def accuracy_by_budget(
     ax = figure.subplots()
     last = max(budget for curve in curves.values() for budget in curve)
     ends = []
-    for (name, curve), colour, marker in zip(
-        curves.items(), CLASS_COLOURS, "osD^vPXhp*", strict=False
-    ):
+    legible = [colour for colour in CLASS_COLOURS if colour != YELLOW]
+    for (name, curve), colour, marker in zip(curves.items(), legible, "osD^vPXhp", strict=False):
         means, errors = np.array(list(curve.values())).T
         ax.errorbar(
             list(curve), means, np.nan_to_num(errors), color=colour, marker=marker, capsize=2

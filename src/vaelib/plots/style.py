@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 CLASS_COLOURS = sns.color_palette("colorblind", 10).as_hex()
 BLUE, ORANGE, GREEN, RED = CLASS_COLOURS[:4]
+YELLOW = CLASS_COLOURS[8]  # for areas; a thin line in it is hard to see on white
 GREY = "#6b6b6b"
 INK = "#222222"
 
