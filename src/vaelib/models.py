@@ -57,8 +57,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """p_θ(x|z) with three convolutions, of which the last two double the picture's sides.
 
-    Each of these computes the four pixels of a 2 × 2 square as four channels, which are then dealt out
-    (Shi et al. 2016): as powerful as a transposed convolution, and faster on a CPU.
+    Each of these computes the four pixels of a 2 × 2 square as four channels, which are then
+    dealt out (Shi et al. 2016): as powerful as a transposed convolution, and faster on a CPU.
     """
 
     def __init__(self, latent_size: int, channels: int) -> None:
