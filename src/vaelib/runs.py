@@ -69,7 +69,7 @@ CONV = Recipe(
     name="conv",
     model="ConvVAE",
     sizes={"latent_size": 50, "channels": 16},
-    training=TrainingSettings(epochs=10, batch_size=64, peak_learning_rate=1e-2, binarise_from=9),
+    training=TrainingSettings(epochs=11, batch_size=64, peak_learning_rate=1e-2, binarise_from=10),
 )
 
 # the same network, trained for less long: enough for neighbourhoods
