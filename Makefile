@@ -26,6 +26,7 @@ lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
 
 site: .venv/installed ## the notebooks as web pages in site/, from their stored outputs
+	rm -rf site
 	$(BIN)/python -m vaelib.site site
 
 links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name changes the address

@@ -68,7 +68,7 @@ class Address:
         binder = f"https://mybinder.org/v2/gh/{self.repo}/{self.tag}?urlpath={path}"
         return (
             "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-            f"({colab}/notebooks/{notebook}) "
+            f"({colab}/notebooks/{notebook}) · "
             f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
         )
 
@@ -117,7 +117,7 @@ def write_links(
     heading, *paragraphs = first.source.split("\n\n")
     if paragraphs and LINE_OF_LINKS.match(paragraphs[0]):
         del paragraphs[0]
-    first.source = "\n\n".join([heading, f"{address.badges(name)}\n{way}", *paragraphs])
+    first.source = "\n\n".join([heading, f"{address.badges(name)} · {way}", *paragraphs])
     number = name.split("_")[0]
     set_up = _take_cell(notebook, f"{number}-set-up") or nbformat.v4.new_code_cell()
     set_up |= {"id": f"{number}-set-up", "source": address.set_up()}
