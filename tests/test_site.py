@@ -1,4 +1,4 @@
-"""The website as files; tests/long/test_site.py walks through it in a browser."""
+"""The website as files; tests/long/test_site_in_browser.py walks through it in a browser."""
 
 import re
 from pathlib import Path
