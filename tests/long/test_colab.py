@@ -18,6 +18,8 @@ import pytest
 from bare import ADDRESS, ROOT
 from nbclient import NotebookClient
 
+from vaelib.execute import CONFIG
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 MEMORY = 2 * 10**9  # bytes
@@ -88,7 +90,11 @@ def colab(without_vaelib, repository, tmp_path, monkeypatch):
 
 def execute(notebook, folder):
     client = NotebookClient(
-        notebook, timeout=1200, kernel_name="colab", resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=1200,
+        kernel_name="colab",
+        config=CONFIG,
+        resources={"metadata": {"path": str(folder)}},
     )
     with OccupiedMemory() as memory:
         client.execute()
