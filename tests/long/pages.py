@@ -59,9 +59,10 @@ def screenshot_on_failure(browser: Chrome, name: str) -> Iterator[None]:
         raise
 
 
-def missing_pictures(browser: Chrome) -> list[str]:
-    """Return the sources, shortened, of the pictures that the page could not show."""
+def missing_pictures(browser: Chrome, within: str = "body") -> list[str]:
+    """Return the sources, shortened, of the pictures that a part of the page could not show."""
     return browser.execute_script(
-        "return [...document.images].filter(i => !(i.complete && i.naturalWidth > 0))"
-        ".map(i => i.src.slice(0, 100))"
+        "return [...document.querySelectorAll(arguments[0] + ' img')]"
+        ".filter(i => !(i.complete && i.naturalWidth > 0)).map(i => i.src.slice(0, 100))",
+        within,
     )

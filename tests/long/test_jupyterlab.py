@@ -131,8 +131,8 @@ def open_notebook(browser, lab, path):
     browser.get(lab.format(name=path.name))
     n_cells = sum(c.cell_type == "code" for c in nbformat.read(path, as_version=4).cells)
     wait(browser, 120, lambda b: len(cells(b)) == n_cells, f"the {n_cells} cells of {path.name}")
-    idle = ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']"
-    wait(browser, 120, lambda b: b.find_elements(By.CSS_SELECTOR, idle), "an idle kernel")
+    bar = "return document.querySelector('#jp-main-statusbar')?.textContent ?? ''"
+    wait(browser, 120, lambda b: "| Idle" in b.execute_script(bar), "an idle kernel")
 
 
 def run_all(browser):
@@ -144,7 +144,11 @@ def run_all(browser):
             re.fullmatch(r"\[\d+\]:", cell["prompt"]) for cell in now
         )
 
+    def begun(browser):
+        return any(cell["prompt"] != "[ ]:" for cell in cells(browser))
+
     choose(browser, "Run", "Run All Cells")
+    wait(browser, 60, begun, "the first cell")
     wait(browser, 1500, ended, "the end of the last cell")
 
 
@@ -156,7 +160,7 @@ def test_notebook_runs_in_jupyterlab(stored, lab, browser):
         assert [c["errors"] for c in cells(browser) if c["errors"]] == []
         assert [c["warnings"] for c in cells(browser) if c["warnings"]] == []
         assert_as_many_pictures(cells(browser), stored_pictures(stored))
-        assert missing_pictures(browser) == []
+        assert missing_pictures(browser, within=".jp-OutputArea") == []
         move_sliders(browser, stored)
         choose(browser, "Kernel", "Shut Down Kernel")
 
