@@ -1,11 +1,12 @@
-# run · test · test-all · bench · lab · clean. Everything lives in .venv, made on first use.
+# run · test · test-all · bench · lab · site · links · clean.
+# Everything lives in .venv, made on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 TEST_FOLDER := $(CURDIR)/.pytest_cache/clean_state
 
-.PHONY: run test test-all bench lab clean
+.PHONY: run test test-all bench lab site links clean
 
 run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
 	$(BIN)/python -m vaelib.execute $(NOTEBOOKS)
@@ -30,8 +31,15 @@ bench: .venv/installed ## measure against the recipes that people would copy; te
 lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
 
+site: .venv/installed ## the notebooks as web pages in site/, from their stored outputs
+	rm -rf site
+	$(BIN)/python -m vaelib.site site
+
+links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name changes the address
+	$(BIN)/python -m vaelib.links $(REPO)
+
 clean: ## remove what the other commands made, but not .venv
-	rm -rf data/runs data/*/raw/*-ubyte .pytest_cache .ruff_cache .hypothesis .coverage notebooks/.ipynb_checkpoints
+	rm -rf data/runs data/*/raw/*-ubyte .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

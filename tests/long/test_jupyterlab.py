@@ -1,0 +1,212 @@
+"""The real JupyterLab in a real browser: open each notebook, run all cells, look at the page."""
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import time
+
+import nbformat
+import pytest
+from bare import ROOT
+from pages import chromium, missing_pictures, screenshot_on_failure
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(1800)]
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+HAS_PANEL = re.compile(r"show_panel\(|ipywidgets")
+NO_NEWS = '{"fetchNews": "false"}'
+CELLS = """
+const text = (cell, part) => [...cell.querySelectorAll(part)].map(e => e.textContent);
+return [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')].map(cell => ({
+    prompt: text(cell, '.jp-InputArea-prompt').join(''),
+    errors: text(cell, '[data-mime-type="application/vnd.jupyter.error"]'),
+    warnings: text(cell, '[data-mime-type="application/vnd.jupyter.stderr"]'),
+    pictures: cell.querySelectorAll('.jp-OutputArea-output img').length,
+}));
+"""
+FIRST_SLIDERS = """
+return [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')]
+    .map(cell => cell.querySelector('.jupyter-widgets.widget-slider .noUi-handle'))
+    .filter(handle => handle);
+"""
+PICTURES_OF_CELL = """
+const cell = arguments[0].closest('.jp-CodeCell');
+return [...cell.querySelectorAll('.jp-OutputArea img')].map(image => image.src);
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(repository, tmp_path_factory):
+    """A copy of the repository whose notebooks have no outputs: what the page shows is new."""
+    folder = tmp_path_factory.mktemp("lab") / "repository"
+    subprocess.run(["git", "clone", "--quiet", repository, folder], check=True)
+    for path in (folder / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(folder, tmp_path_factory):
+    """JupyterLab on this machine's loopback; the value is its address, with the token."""
+    own = tmp_path_factory.mktemp("jupyter")
+    news = own / "settings" / "@jupyterlab" / "apputils-extension"
+    news.mkdir(parents=True)
+    (news / "notification.jupyterlab-settings").write_text(NO_NEWS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": folder,
+        "ServerApp.open_browser": False,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": token,
+    }
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("VAELIB_")},
+        "JUPYTER_CONFIG_DIR": str(own / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+    }
+    jupyter = ROOT / ".venv" / "bin" / "jupyter"
+    command = [jupyter, "lab", *(f"--{name}={value}" for name, value in options.items())]
+    with (own / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for_port(port, server)
+        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{name}}?token={token}&reset"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def wait_for_port(port, server):
+    for _ in range(120):
+        assert server.poll() is None, "JupyterLab ended before it answered"
+        with socket.socket() as knock:
+            if knock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.5)
+    pytest.fail("JupyterLab did not answer within a minute.")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+def wait(browser, seconds, condition, what):
+    return WebDriverWait(browser, seconds, poll_frequency=1).until(condition, f"waited for {what}")
+
+
+def cells(browser):
+    return browser.execute_script(CELLS)
+
+
+def choose(browser, menu, entry):
+    """Open a menu with the mouse and click one of its entries."""
+
+    def labelled(kind, text):
+        found = browser.find_elements(By.CSS_SELECTOR, f".lm-{kind}-itemLabel")
+        return next((item for item in found if item.text == text), None)
+
+    wait(browser, 60, lambda _: labelled("MenuBar", menu), f"the menu {menu}").click()
+    wait(browser, 20, lambda _: labelled("Menu", entry), f"the entry {entry}").click()
+
+
+def open_notebook(browser, lab, path):
+    browser.get(lab.format(name=path.name))
+    n_cells = sum(c.cell_type == "code" for c in nbformat.read(path, as_version=4).cells)
+    wait(browser, 120, lambda b: len(cells(b)) == n_cells, f"the {n_cells} cells of {path.name}")
+    bar = "return document.querySelector('#jp-main-statusbar')?.textContent ?? ''"
+    wait(browser, 120, lambda b: "| Idle" in b.execute_script(bar), "an idle kernel")
+
+
+def run_all(browser):
+    """Run all cells from the menu, and wait until each has run or one has failed."""
+
+    def ended(browser):
+        now = cells(browser)
+        return any(c["errors"] for c in now) or all(
+            re.fullmatch(r"\[\d+\]:", cell["prompt"]) for cell in now
+        )
+
+    def begun(browser):
+        return any(cell["prompt"] != "[ ]:" for cell in cells(browser))
+
+    choose(browser, "Run", "Run All Cells")
+    wait(browser, 60, begun, "the first cell")
+    wait(browser, 1500, ended, "the end of the last cell")
+
+
+@pytest.mark.parametrize("stored", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_in_jupyterlab(stored, lab, browser):
+    with screenshot_on_failure(browser, stored.stem):
+        open_notebook(browser, lab, stored)
+        run_all(browser)
+        assert [c["errors"] for c in cells(browser) if c["errors"]] == []
+        assert [c["warnings"] for c in cells(browser) if c["warnings"]] == []
+        assert_as_many_pictures(cells(browser), stored_pictures(stored))
+        assert missing_pictures(browser, within=".jp-OutputArea") == []
+        move_sliders(browser, stored)
+        choose(browser, "Kernel", "Shut Down Kernel")
+
+
+def assert_as_many_pictures(now, stored):
+    assert sum(stored) > 0
+    for number, (cell, pictures) in enumerate(zip(now, stored, strict=True), start=1):
+        assert cell["pictures"] >= pictures, f"code cell {number}"
+
+
+def stored_pictures(path):
+    """How many pictures each code cell of the repository's notebook shows."""
+    return [
+        sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+
+
+def move_sliders(browser, stored):
+    """Move the first slider of each panel; a notebook that shows panels must have some."""
+    handles = wait_for_sliders(browser) if HAS_PANEL.search(code(stored)) else []
+    assert browser.execute_script(FIRST_SLIDERS) == handles
+    for handle in handles:
+        move(browser, handle)
+    assert [c["errors"] for c in cells(browser) if c["errors"]] == []
+
+
+def code(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+def wait_for_sliders(browser):
+    return wait(browser, 60, lambda b: b.execute_script(FIRST_SLIDERS), "a slider")
+
+
+def move(browser, handle):
+    """Move a slider by its keys, as a person may; a picture in its cell must follow."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
+    before = browser.execute_script(PICTURES_OF_CELL, handle)
+    value = handle.get_attribute("aria-valuenow")
+    handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    wait(browser, 30, lambda _: handle.get_attribute("aria-valuenow") != value, "the slider")
+
+    def followed(browser):
+        return browser.execute_script(PICTURES_OF_CELL, handle) not in (before, [])
+
+    wait(browser, 120, followed, "a new picture")

@@ -1,0 +1,149 @@
+"""The lists of packages, for pip, conda and CI, agree with each other and with the README."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where pytest brings its predecessor
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+FORM = yaml.safe_load(
+    (ROOT / ".github" / "ISSUE_TEMPLATE" / "cell-failed.yml").read_text(encoding="utf-8")
+)
+# what conda-forge calls the packages whose names differ there
+CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+
+
+def ranges(lines):
+    requirements = [Requirement(line) for line in lines]
+    return {requirement.name: requirement.specifier for requirement in requirements}
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {name.lower().replace("_", "-"): Version(version) for name, version in pins}
+
+
+def conda_side():
+    lines = [line for line in ENVIRONMENT["dependencies"] if isinstance(line, str)]
+    return ranges(line for line in lines if not re.match(r"python=|pip$", line))
+
+
+def run_side():
+    return ranges(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["lab"])
+
+
+def everything():
+    return run_side() | ranges(PROJECT["optional-dependencies"]["test"])
+
+
+def test_conda_gets_the_same_packages_in_the_same_ranges():
+    conda = {CONDA_NAMES.get(name, name): range_ for name, range_ in conda_side().items()}
+    assert conda == run_side()
+
+
+def test_conda_gets_the_package_itself_through_pip():
+    assert ENVIRONMENT["dependencies"][-1] == {"pip": ["-e ."]}
+    assert "pip" in ENVIRONMENT["dependencies"]
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_python_is_given_as_binder_reads_it():
+    """One equals sign and two numbers; anything else and repo2docker takes its own default."""
+    [python] = [line for line in ENVIRONMENT["dependencies"] if str(line).startswith("python")]
+    assert re.fullmatch(r"python=3\.\d+", python)
+    assert python.removeprefix("python=") in PYTHONS
+
+
+def test_binder_reads_no_other_file():
+    """repo2docker would prefer a file in binder/, and read none beside it."""
+    assert [name for name in ("binder", ".binder") if (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", sorted(everything()))
+def test_tested_version_lies_in_the_range(name):
+    assert constraints()[name] in everything()[name]
+
+
+@pytest.mark.parametrize("name", sorted(everything()))
+def test_range_has_a_lower_bound_and_no_upper(name):
+    assert [part.operator for part in everything()[name]] == [">="]
+
+
+def test_constraints_are_exact_and_name_each_package_once():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[2:]
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    assert len(constraints()) == len(lines)
+
+
+def test_readme_without_make_installs_what_make_installs():
+    [by_make] = re.findall(r"-c constraints\.txt -e \S+", MAKEFILE)
+    assert f"python -m pip install {by_make}" in README
+    lab = re.search(r"jupyter lab .*", MAKEFILE)[0]
+    assert README.count(lab) == 2  # by pip and by conda
+
+
+def test_readme_names_the_conda_environment():
+    assert "conda env create -f environment.yml" in README
+    assert f"conda activate {ENVIRONMENT['name']}" in README
+
+
+def test_workflow_runs_on_every_python_and_system():
+    jobs = WORKFLOW["jobs"]
+    assert jobs["make-test"]["strategy"]["matrix"]["os"] == ["ubuntu-latest", "macos-latest"]
+    for job in ("make-test", "windows-without-make"):
+        pythons = jobs[job]["strategy"]["matrix"]["python"]
+        assert pythons == PYTHONS
+        assert all(python in SpecifierSet(PROJECT["requires-python"]) for python in pythons)
+    assert "3.9" not in SpecifierSet(PROJECT["requires-python"])
+
+
+def test_workflow_calls_what_there_is():
+    steps = [
+        step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step
+    ]
+    targets = {target for run in steps for target in re.findall(r"^make ([\w-]+)", run)}
+    assert targets == {"test", "test-all"}
+    assert all(f"\n{target}:" in MAKEFILE for target in targets)
+    windows = [step.get("run", "") for step in WORKFLOW["jobs"]["windows-without-make"]["steps"]]
+    [install] = [run for run in windows if "pip install" in run]
+    assert install in README
+
+
+def test_newest_versions_are_tried_weekly():
+    schedule = WORKFLOW[True]["schedule"]  # YAML takes the key "on" for a truth value
+    assert len(schedule) == 1
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", schedule[0]["cron"])
+    newest = WORKFLOW["jobs"]["newest-versions"]
+    assert "schedule" in newest["if"]
+    [install] = [step["run"] for step in newest["steps"] if "pip install" in step.get("run", "")]
+    assert "--upgrade" in install
+    assert "constraints" not in install
+
+
+def test_issue_form_offers_the_four_notebooks():
+    [notebooks] = [field for field in FORM["body"] if field.get("id") == "notebook"]
+    titles = re.findall(r"^\| (\d · [^|]+?) \|", README, flags=re.MULTILINE)
+    assert notebooks["attributes"]["options"] == titles
+
+
+def test_citation_names_this_project_and_version():
+    assert CITATION["title"] == README.split("\n")[0].removeprefix("# ")
+    assert str(CITATION["version"]) == PROJECT["version"]
+    assert CITATION["license"] == PROJECT["license"]["text"]
