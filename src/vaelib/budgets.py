@@ -21,7 +21,9 @@ from vaelib.threads import one_thread
 
 BUDGETS = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
 INVERSE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
-LARGEST_SEARCH = 1000  # above, the ridge chosen for this budget is used: it hardly matters
+# the ridge is searched for with at most so many labels; above, what was best there is used
+LARGEST_SEARCH = 10_000
+LARGEST_SEARCH_WIDE = 1000  # for features of more than 100 dimensions, where a fit takes long
 
 Method = Callable[[Tensor, int], float]  # rows with a label, number of the draw → test accuracy
 
@@ -132,7 +134,8 @@ def choose_strength(features: Features, labels: Labels, budget: int) -> float:
     """
     check_features(features.train, labels.train)
     check_features(features.validation, labels.validation)
-    chosen = label_budget(labels.train, min(budget, LARGEST_SEARCH), seed=0)
+    largest = LARGEST_SEARCH if features.train.shape[1] <= 100 else LARGEST_SEARCH_WIDE
+    chosen = label_budget(labels.train, min(budget, largest), seed=0)
     rows, truth = features.train[chosen], labels.train[chosen]
     scores = [
         fit_logistic_regression(rows, truth, strength).score(features.validation, labels.validation)
