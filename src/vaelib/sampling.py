@@ -41,8 +41,9 @@ class Views:
             return classifier.score(self.mean, self.labels)
         if way == "one sample":
             return classifier.score(self.samples[:n], self.labels)
-        p = classifier.probabilities(self.samples).reshape(-1, n, len(classifier.bias))
-        return float((p.mean(axis=0).argmax(axis=1) == self.labels.numpy()).mean())
+        p = classifier.probabilities(self.samples).T  # (C, S · N)
+        average = p.reshape(len(p), -1, n).mean(axis=1)  # (C, N)
+        return float((average.argmax(axis=0) == self.labels.numpy()).mean())
 
 
 def draw_samples(posterior: Posterior, n_samples: int, seed: int) -> FloatArray:

@@ -114,13 +114,19 @@ def bound_by_samples(
     figure, ax = one_panel(8.5, 4.4, title)
     samples, nats = list(bounds), list(bounds.values())
     ax.plot(samples, nats, color=BLUE, marker="o")
-    for k, value, place in [(samples[0], nats[0], (8, -4)), (samples[-1], nats[-1], (0, -18))]:
-        ax.annotate(f"{value:.1f}", (k, value), place, textcoords="offset points", color=BLUE)
+    for k, value, place, side in [
+        (samples[0], nats[0], (8, -4), "left"),
+        (samples[-1], nats[-1], (4, -18), "right"),
+    ]:
+        ax.annotate(
+            f"{value:.1f}".replace("-", "−"), (k, value), place, textcoords="offset points",
+            color=BLUE, ha=side,
+        )  # fmt: skip
     for name, value in published.items():
         ax.axhline(value, color=ORANGE, linestyle="--")
         ax.annotate(
-            f"{name} {value:.2f}", (samples[0], value), (0, 5), textcoords="offset points",
-            color=ORANGE,
+            f"{name}: {value:.2f}".replace("-", "−"), (samples[0], value), (0, 5),
+            textcoords="offset points", color=ORANGE,
         )  # fmt: skip
     ax.set(xscale="log", xlabel="samples an image, K", ylabel="bound on log p(x), nats per image")
     ax.set_xticks(samples, [f"{k:,}" for k in samples], fontsize=10)
