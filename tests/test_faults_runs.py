@@ -392,6 +392,31 @@ def test_saving_from_many_processes_at_once_never_shows_half_a_file(small, run, 
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
+RECORD = """
+import sys
+from vaelib import notebook
+
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(30):
+    notebook.record(**{f"{sys.argv[1]}_{number}": number})
+"""
+
+
+def test_notebooks_that_record_at_the_same_moment_keep_one_another_s_numbers():
+    processes = [start_python(RECORD, name) for name in "ab"]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert outputs == [("", "")] * 2
+    expected = {f"{name}_{number}": number for name in "ab" for number in range(30)}
+    assert json.loads((figures_folder() / "metrics.json").read_text()) == expected
+    assert [path.name for path in figures_folder().iterdir()] == ["metrics.json"]
+
+
 # --- the disk is full, or closed -----------------------------------------------------------------
 
 

@@ -87,15 +87,6 @@ def test_set_up_seeds_and_says_where_it_computes(capsys, monkeypatch):
     assert f"Computing on {device.type}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("cuda", "mps", "expected"), [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")]
-)
-def test_the_fastest_device_is_chosen(monkeypatch, cuda, mps, expected):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(cuda))
-    monkeypatch.setattr("torch.backends.mps.is_available", lambda: bool(mps))
-    assert notebook.best_device().type == expected
-
-
 def test_set_up_lets_a_missing_name_explain_itself(monkeypatch):
     from IPython.core.interactiveshell import InteractiveShell
 

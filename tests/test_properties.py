@@ -32,6 +32,7 @@ from vaelib import (
     budgets,
     classifiers,
     deskew,
+    devices,
     graph,
     latent,
     logistic,
@@ -533,9 +534,9 @@ BAD_CALLS = {
         lambda: Run(TINY, [], {1: MODEL.state_dict()}).model(epoch=2),
     ],
     "check_device": [
-        lambda: runs.check_device("cuda:99"),
-        lambda: runs.check_device("meta"),
-        lambda: runs.check_device(""),
+        lambda: devices.check_device("cuda:99"),
+        lambda: devices.check_device("meta"),
+        lambda: devices.check_device(""),
     ],
     "train_and_save": [
         lambda: vaelib.train_and_save(TINY, DATA, device="cuda:99"),
@@ -667,6 +668,7 @@ BAD_CALLS = {
         lambda: supervised.SupervisedSettings(peak_learning_rate=math.nan),
     ],
     "convolutions": [],  # the networks check their sizes
+    "best_device": [],  # takes nothing
     "training_precision": [],  # torch itself names the devices it knows
     "binarise": [
         lambda: vaelib.binarise(IMAGES.float(), 0),
@@ -712,7 +714,7 @@ def test_a_bad_call_is_a_clear_error(call):
 
 MODULES = (
     archives, budgets, classifiers, import_module("vaelib.data"), import_module("vaelib.deskew"),
-    graph, latent, logistic, import_module("vaelib.models"), objective, runs, sampling,
+    devices, graph, latent, logistic, import_module("vaelib.models"), objective, runs, sampling,
     supervised, training, trust,
 )  # fmt: skip
 

@@ -111,12 +111,3 @@ def test_bfloat16_ends_where_float32_does(mnist, recipe):
         vaelib.train(model, images, images[:10], settings, precision=precision)
         elbo[precision] = training.mean_elbo_terms(model, mnist.validation.images[:2000]).elbo
     assert elbo[torch.bfloat16].item() == pytest.approx(elbo[torch.float32].item(), abs=0.2)
-
-
-def test_precision_is_what_the_processor_has(monkeypatch):
-    assert training.training_precision("cpu") in (torch.float32, torch.bfloat16)
-    for native in (True, False):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda n=native: {"avx512_bf16": n})
-        expected = torch.bfloat16 if native else torch.float32
-        assert training.training_precision("cpu") == expected
-    assert training.training_precision("mps") == torch.float32

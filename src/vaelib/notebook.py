@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib import plots
+from vaelib.devices import best_device, training_precision
 from vaelib.missing import explain_missing_names
-from vaelib.paths import figures_folder, write_whole
+from vaelib.paths import alone_in, figures_folder, write_whole
 from vaelib.runs import Recipe
-from vaelib.training import EpochRecord, training_precision
+from vaelib.training import EpochRecord
 
 METRICS_FILE = "metrics.json"
 BAR_WIDTH = 30
@@ -40,15 +41,6 @@ def set_up(seed: int = 0) -> torch.device:
         f"Computing on {device.type}, {torch.get_num_threads()} threads; training in {precision}."
     )
     return device
-
-
-def best_device() -> torch.device:
-    """Return CUDA or Apple's MPS where there is one, otherwise the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 class Progress:
@@ -133,13 +125,14 @@ def record(**metrics: float) -> None:
     Raises ValueError for a number that is not finite.
     """
     path = figures_folder() / METRICS_FILE
-    try:
-        known = json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Delete it, then run the notebooks again."
-        ) from error
-    write_numbers(path, known | metrics)
+    with alone_in(path.parent):  # what another notebook adds between reading and writing is lost
+        try:
+            known = json.loads(path.read_text()) if path.is_file() else {}
+        except ValueError as error:
+            raise ValueError(
+                f"{path} is damaged ({error}). Delete it, then run the notebooks again."
+            ) from error
+        write_numbers(path, known | metrics)
 
 
 def write_numbers(path: Path, numbers: Mapping[str, float]) -> None:

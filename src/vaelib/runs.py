@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vaelib.data import Dataset
+from vaelib.devices import check_device
 from vaelib.models import VAE, ConvVAE
 from vaelib.paths import runs_folder, write_whole
 from vaelib.training import EpochRecord, TrainingResult, TrainingSettings, train
@@ -102,19 +103,6 @@ class Run:
         model = self.recipe.build()
         model.load_state_dict(self.snapshots[epoch])
         return model.to(device).eval()
-
-
-def check_device(device: torch.device | str) -> torch.device:
-    """Return a device by its name; raises ValueError where there is none to compute on."""
-    try:
-        probe = torch.zeros(1, device=device)
-        probe.item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"There is no device {str(device)!r} here to compute on. "
-            "Choose 'cpu', or vaelib.notebook.best_device()."
-        ) from error
-    return probe.device
 
 
 def train_and_save(

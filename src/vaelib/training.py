@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.data import to_pixels
+from vaelib.devices import training_precision
 from vaelib.objective import ElboTerms, elbo_terms
 
 EVALUATION_SEED = 1234  # the same noise for every model that is measured
@@ -93,23 +94,6 @@ class TrainingResult:
     history: list[EpochRecord] = field(default_factory=list)
     snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     interrupted: bool = False
-
-
-def training_precision(device: torch.device | str) -> torch.dtype:
-    """Return the type to multiply matrices in: bfloat16 where the processor has it, else float32.
-
-    torch is asked, since without the processor's help bfloat16 would be slower. Weights, sums and
-    the objective stay in float32, and everything is measured in float32.
-    """
-    device = torch.device(device)
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif device.type == "cpu":
-        can = torch.cpu.get_capabilities()
-        native = can.get("avx512_bf16", False) or can.get("amx_bf16", False)
-    else:
-        native = False
-    return torch.bfloat16 if native else torch.float32
 
 
 def train(
