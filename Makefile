@@ -23,7 +23,7 @@ test: .venv/installed ## style, unit tests, and the notebooks through nbval
 test-all: .venv/installed ## the long tests, beside make test
 	$(BIN)/python -m pytest -m long
 
-bench: .venv/installed ## measure against the recipes that people would copy; ten minutes
+bench: run ## run the notebooks, then measure against the recipes that people would copy
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m vaelib.benchmark
 	$(BIN)/python -m vaelib.readme

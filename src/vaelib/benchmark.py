@@ -1,25 +1,22 @@
 """How fast, beside the recipes that people would copy: `python -m vaelib.benchmark [--small]`.
 
 Everything is measured in one process, in turns (A B A B …), so that what disturbs the machine
-disturbs all alike; what is reported are medians and their ratios. Then the notebooks are run
-as `make run` does. Numbers go to `figures/benchmark.json`, bars to `figures/benchmark.png`.
+disturbs all alike; what is reported are medians and their ratios. What the notebooks took is
+read from the last `make run`. Numbers go to `figures/benchmark.json`, bars to `figures/benchmark.png`.
 """
 
 import json
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 
 from vaelib import classifiers, data, latent, plots, training
 from vaelib.classifiers import DescentSettings
-from vaelib.execute import execute
+from vaelib.execute import TIMINGS_FILE, Timing
 from vaelib.models import VAE
 from vaelib.notebook import save_picture, write_numbers
 from vaelib.opponents import (
@@ -29,7 +26,7 @@ from vaelib.opponents import (
     UsualRecipe,
     loader,
 )
-from vaelib.paths import data_folder, figures_folder, project_root
+from vaelib.paths import data_folder, figures_folder, runs_folder
 
 ORIGINAL_EPOCHS = 150  # of the original's classifier
 FLOAT, BFLOAT = torch.float32, torch.bfloat16
@@ -130,24 +127,17 @@ def measure_import() -> Numbers:
     return {"seconds_import": statistics.median(runs)}
 
 
-def measure_notebooks() -> Numbers:
-    """Execute copies of the four notebooks as `make run` does, and measure time and memory."""
+def of_the_notebooks(timings: Mapping[str, Timing]) -> Numbers:
+    """Return time and memory of each notebook, and of every cell over 5 s, as `make run` kept it."""
     numbers: Numbers = {}
-    with tempfile.TemporaryDirectory(dir=project_root()) as folder:
-        for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
-            took = execute(Path(shutil.copy(path, folder)))
-            slowest = max(took["cells"], key=took["cells"].__getitem__)
-            _say(f"{path.stem} {took['seconds']:.0f} s, slowest {slowest}")
-            numbers[f"seconds_{path.stem}"] = took["seconds"]
-            numbers[f"peak_gb_{path.stem}"] = took["peak_gb"]
-            numbers |= {
-                f"seconds_cell_{cell.replace('-', '_')}": seconds
-                for cell, seconds in took["cells"].items()
-                if seconds > 5
-            }
-    totals = {name: value for name, value in numbers.items() if not name.startswith("seconds_cell")}
-    numbers["seconds_make_run"] = sum(v for k, v in totals.items() if k.startswith("seconds_"))
-    numbers["peak_gb_max"] = max(v for k, v in totals.items() if k.startswith("peak_gb_"))
+    for notebook, took in timings.items():
+        numbers[f"seconds_{notebook}"] = took["seconds"]
+        numbers[f"peak_gb_{notebook}"] = took["peak_gb"]
+        for cell, seconds in took["cells"].items():
+            if seconds > 5:
+                numbers[f"seconds_cell_{cell.replace('-', '_')}"] = seconds
+    numbers["seconds_make_run"] = sum(took["seconds"] for took in timings.values())
+    numbers["peak_gb_max"] = max(took["peak_gb"] for took in timings.values())
     return numbers
 
 
@@ -189,8 +179,8 @@ def main(small: bool) -> None:
     numbers |= measure_growth(split.images, rounds)
     numbers |= measure_classifier(split, rounds)
     numbers |= measure_import()
-    if not small:
-        numbers |= measure_notebooks()
+    if not small:  # make bench has run the notebooks before
+        numbers |= of_the_notebooks(json.loads((runs_folder() / TIMINGS_FILE).read_text()))
     write_numbers(figures_folder() / "benchmark.json", numbers)
     draw(numbers)
     print(json.dumps(numbers, indent=2))

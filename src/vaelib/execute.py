@@ -23,6 +23,7 @@ from vaelib.panels import STILL
 from vaelib.paths import runs_folder, write_whole
 
 CELL_TIMEOUT = 1200  # seconds
+TIMINGS_FILE = "timings.json"
 # other users of the machine cannot listen in, where the kernel knows how to prevent it
 CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 
@@ -116,7 +117,7 @@ def main(paths: list[Path]) -> int:
         print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**took), end="   ")
         print(f"slowest cell {slowest}, {took['cells'][slowest]:.1f} s")
     print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
-    write_whole(runs_folder() / "timings.json", f"{json.dumps(timings, indent=2)}\n".encode())
+    write_whole(runs_folder() / TIMINGS_FILE, f"{json.dumps(timings, indent=2)}\n".encode())
     return 0
 
 
