@@ -2,7 +2,7 @@
 
 Everything is measured in one process, in turns (A B A B …), so that what disturbs the machine
 disturbs all alike; what is reported are medians and their ratios. What the notebooks took is
-read from the last `make run`. Numbers go to `figures/benchmark.json`, bars to `figures/benchmark.png`.
+read from the last `make run`. Numbers go to `figures/benchmark.json`, bars to a picture beside it.
 """
 
 import json
@@ -128,7 +128,7 @@ def measure_import() -> Numbers:
 
 
 def of_the_notebooks(timings: Mapping[str, Timing]) -> Numbers:
-    """Return time and memory of each notebook, and of every cell over 5 s, as `make run` kept it."""
+    """Return time and memory of each notebook, and of cells over 5 s, as `make run` kept them."""
     numbers: Numbers = {}
     for notebook, took in timings.items():
         numbers[f"seconds_{notebook}"] = took["seconds"]
