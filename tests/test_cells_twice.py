@@ -6,7 +6,6 @@ and shows; the notebook on disk is left alone.
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -56,26 +55,28 @@ def shown(cell):
     return text, data
 
 
-def run_all(paths, folder):
-    """Run notebooks side by side, each with a folder for its numbers."""
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda path: what_differs(path, folder / path.stem), paths)
-    return list(results)
-
-
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     monkeypatch.setenv("VAELIB_RUNS", str(tmp_path / "runs"))
     return tmp_path
 
 
-@pytest.mark.long
-@pytest.mark.timeout(1500)
-def test_every_cell_of_every_notebook_can_be_run_twice(environment):
-    """The first two side by side, then those that use the second one's model."""
-    results = run_all(NOTEBOOKS[:2], environment) + run_all(NOTEBOOKS[2:], environment)
-    assert [difference for differences, _ in results for difference in differences] == []
-    assert all(n_cells > 5 for _, n_cells in results)
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=pytest.mark.slowest if path.stem[:2] in ("02", "04") else pytest.mark.long,
+        )
+        for path in NOTEBOOKS
+    ],
+)
+def test_every_cell_can_be_run_twice(path, environment):
+    differences, n_cells = what_differs(path, environment)
+    assert differences == []
+    assert n_cells > 5
 
 
 def test_a_cell_that_is_not_repeatable_is_noticed(environment, tmp_path):
