@@ -112,7 +112,6 @@ class Trial:
         """Run the tests without a change, then those that matter on each mutant."""
         if self.failures:
             return True
-        _stop_at_the_first_failure()
         self._run_unchanged(session.items)
         running: dict[int, Mutant] = {}
         waiting = [] if self.failures else self.mutants[::-1]
@@ -219,16 +218,7 @@ def _run_pytest(trial: Trial) -> None:
     import pytest
 
     options = ["-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no", "--timeout=0"]
-    pytest.main([*options, *TESTS], plugins=[trial])
-
-
-def _stop_at_the_first_failure() -> None:
-    """Let hypothesis not look for the simplest input that fails: one is enough here."""
-    from hypothesis import Phase, settings
-
-    quick = {"phases": (Phase.explicit, Phase.generate), "report_multiple_bugs": False}
-    settings.register_profile("first failure", settings.get_profile("vaelib"), **quick)
-    settings.load_profile("first failure")
+    pytest.main([*options, "--hypothesis-profile=mutants", *TESTS], plugins=[trial])
 
 
 if __name__ == "__main__":
