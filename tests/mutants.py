@@ -65,6 +65,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "neighbour_graph",
         "(scale @ links @ scale).astype(np.float32) → scale @ links @ scale",
     ): "float32 halves the memory; the modes are the same within TOLERANCE, and kept as float32",
+    ("graph", "neighbour_graph", "0 → 1 in np.random.default_rng(0)"): (
+        "another start, from which eigsh finds the same modes within TOLERANCE"
+    ),
     ("graph", "link_neighbours", "0 → 1 in np.random.default_rng(0)"): (
         "another ring, as faint: which one is no law, only that it is the same every time"
     ),
@@ -88,6 +91,28 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "spread_labels",
         "0 <= chosen.min() <= chosen.max() < n → 0 <= chosen.min() < chosen.max() < n",
     ): "two classes or more need two rows or more, and no row may come twice",
+    ("sampling", "noise_cost", "float(np.mean(drawn)) → np.mean(drawn)"): (
+        "numpy's float64 is a float"
+    ),
+    **{
+        ("logistic", "fit_logistic_regression", change): reason
+        for reason, changes in {
+            "where the numbers lie in memory": (
+                "parameters[:, :-1].contiguous() → parameters[:, :-1]",
+                "parameters[:, -1].contiguous() → parameters[:, -1]",
+                "F.one_hot(labels).float().T.contiguous() → F.one_hot(labels).float().T",
+            ),
+            "torch turns the whole numbers 0 and 1 into floats where it multiplies": (
+                "F.one_hot(labels).float() → F.one_hot(labels)",
+            ),
+            "scipy turns what it is given into float64": (
+                "loss.item() → loss",
+                "slope.double().numpy() → slope.double()",
+                "slope.double() → slope",
+            ),
+        }.items()
+        for change in changes
+    },
 }
 
 

@@ -75,7 +75,8 @@ def test_links_are_the_definition_s(moons, linked):
 def test_node_features_are_orthonormal_where_nodes_weigh_by_their_degree(linked):
     weighted = linked.root_degree**2 * linked.node_features
     np.testing.assert_allclose(weighted.T @ linked.node_features / 600, np.eye(20), atol=1e-3)
-    np.testing.assert_allclose(np.abs(linked.node_features[:, 0]), 1, atol=1e-3)
+    # as exact as eigsh is asked to be: from other starts, 0.002 was seen
+    np.testing.assert_allclose(np.abs(linked.node_features[:, 0]), 1, atol=5e-3)
 
 
 def sinkhorn(heat, iterations):

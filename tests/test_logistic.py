@@ -66,6 +66,14 @@ def test_the_ridge_is_0_1_unless_given(groups):
     assert torch.equal(unsaid.weight, said.weight)
 
 
+def test_features_of_float64_give_the_same(groups):
+    features, labels = groups
+    single, double = (
+        fit_logistic_regression(features.astype(kind), labels) for kind in (np.float32, np.float64)
+    )
+    assert torch.equal(single.weight, double.weight)
+
+
 def test_features_are_left_as_they_are(groups):
     features, labels = groups
     before = features.copy()
