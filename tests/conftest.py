@@ -2,9 +2,21 @@
 
 import pytest
 import torch
+from hypothesis import HealthCheck, Phase, settings
 
 import vaelib
 from vaelib.data import Dataset
+
+settings.register_profile("vaelib", deadline=None, derandomize=True, max_examples=60)
+# for tests/mutants.py: the first input that fails will do, and a busy machine is no failure
+settings.register_profile(
+    "mutants",
+    settings.get_profile("vaelib"),
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+    suppress_health_check=(HealthCheck.too_slow,),
+)
+settings.load_profile("vaelib")
 
 
 @pytest.fixture(scope="session")

@@ -1,274 +1,249 @@
 """Change the numeric core in one place at a time and see whether the tests notice.
 
-`python tests/mutants.py [function ...]` makes every mutant of `objective.py` and `graph.py`, runs
-the tests that concern it in a forked process, and lists those that no test kills. Each of them is
-either a hole in the tests or equivalent: it then stands in EQUIVALENT with the reason why no
-number changes.
-
-Module-level constants in capitals are settings and not laws (how many neighbours, which times):
-they are not changed here. What follows from them is held by the bands in the notebooks.
+`python tests/mutants.py [function ...]` makes every mutant of the functions in CORE. One process
+imports everything and runs the tests once, unchanged, which shows what functions each test calls.
+For each mutant a fork of that process changes the function's code and runs the tests that call
+it, the quickest first, up to the first that fails. Those mutants that no test kills are listed.
+Each of them is either a hole in the tests or equivalent: it then stands in EQUIVALENT with the
+reason why no number changes.
 """
 
-import ast
 import contextlib
-import copy
-import importlib.abc
-import importlib.util
+import io
+import itertools
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+
+from mutation import UNCHANGED, Mutant, function_of, mutants_of
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 90  # for one mutant: one that never ends is noticed, too
-WORKERS = 2
-UNCHANGED = "nothing"
-# module → its own tests, and those of the properties that concern it, for what they let through
-TESTS = {
-    "objective": "kl or likelihood or sample or elbo or importance",
-    "graph": "graph or features or spread or balance or average",
+# module → the functions to change; all, where there is none
+CORE: dict[str, tuple[str, ...]] = {
+    "objective": (),
+    "graph": (),
+    "sampling": ("fit", "noise_penalty", "noise_cost"),
+    "logistic": ("fit_logistic_regression",),
 }
-OPERATORS = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
-    ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
-}  # fmt: skip
-NAMES = {
-    "sum": "mean", "mean": "sum", "min": "max", "max": "min", "argmax": "argmin",
-    "zeros": "ones", "ones": "zeros", "aminmax": "amax",
-}  # fmt: skip
-
+TESTS = [f"tests/test_{name}.py" for name in (*CORE, "properties")]
+WORKERS = 2
+SECONDS = 60  # of computing, for one mutant: one that never ends is noticed, too
+PATIENCE = 600  # seconds by the clock, after which a mutant counts as not tried
+SURVIVED, KILLED, BROKEN = range(3)  # how a fork ends
 # module, function, the change → why it changes no number
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    ("objective", "log_importance_weights", "log_likelihood.double() → log_likelihood"): (
+        "the other term is float64, and so is their sum"
+    ),
+    ("objective", "log_importance_weights", "log_prior_ratio.double() → log_prior_ratio"): (
+        "the other term is float64, and so is their sum"
+    ),
+    ("objective", "log_importance_weights", "True → False in strict=True"): (
+        "a model encodes each image once: no sequence is shorter"
+    ),
+    ("objective", "log_importance_weights", "500 → 501"): (
+        "decides the memory, not the weights, as a test with two chunks shows"
+    ),
+    ("objective", "log_importance_weights", "500 → 499"): "the same",
+    (
+        "graph",
+        "neighbour_graph",
+        "np.clip(1 - values[order], 0, None).astype(np.float32) → "
+        "np.clip(1 - values[order], 0, None)",
+    ): "the eigenvalues of a float32 matrix are float32 already",
+    (
+        "graph",
+        "neighbour_graph",
+        "np.random.default_rng(0).standard_normal(len(features)).astype(np.float32) → "
+        "np.random.default_rng(0).standard_normal(len(features))",
+    ): "eigsh turns its start into the matrix's type",
+    (
+        "graph",
+        "neighbour_graph",
+        "(scale @ links @ scale).astype(np.float32) → scale @ links @ scale",
+    ): "float32 halves the memory; the modes are the same within TOLERANCE, and kept as float32",
+    ("graph", "neighbour_graph", "0 → 1 in np.random.default_rng(0)"): (
+        "another start, from which eigsh finds the same modes within TOLERANCE"
+    ),
+    ("graph", "link_neighbours", "0 → 1 in np.random.default_rng(0)"): (
+        "another ring, as faint: which one is no law, only that it is the same every time"
+    ),
+    ("graph", "spread_labels", "1e-06 → 1.2499999999999999e-06 in flowed.clamp_min(1e-06)"): (
+        "makes heat positive, as the balance needs; far below what decides for a class"
+    ),
+    (
+        "graph",
+        "spread_labels",
+        "modes @ (decay * (modes.T @ (heat * root_degree))) / root_degree → "
+        "modes @ (decay * (modes.T @ (heat * root_degree))) * root_degree",
+    ): "a factor of an image's row, which the balance takes out again",
+    ("graph", "spread_labels", "float(graph.rates[n_classes - 1]) → graph.rates[n_classes - 1]"): (
+        "a numpy scalar divides as a float does"
+    ),
     ("graph", "_gaussian", "1e-12 → 1.25e-12 in np.maximum(distances[:, -1:], 1e-12)"): (
         "keeps 0 / 0 away where all neighbours are copies: their distances are 0 either way"
     ),
+    (
+        "graph",
+        "spread_labels",
+        "0 <= chosen.min() <= chosen.max() < n → 0 <= chosen.min() < chosen.max() < n",
+    ): "two classes or more need two rows or more, and no row may come twice",
+    ("sampling", "noise_cost", "float(np.mean(drawn)) → np.mean(drawn)"): (
+        "numpy's float64 is a float"
+    ),
+    **{
+        ("logistic", "fit_logistic_regression", change): reason
+        for reason, changes in {
+            "where the numbers lie in memory": (
+                "parameters[:, :-1].contiguous() → parameters[:, :-1]",
+                "parameters[:, -1].contiguous() → parameters[:, -1]",
+                "F.one_hot(labels).float().T.contiguous() → F.one_hot(labels).float().T",
+            ),
+            "torch turns the whole numbers 0 and 1 into floats where it multiplies": (
+                "F.one_hot(labels).float() → F.one_hot(labels)",
+            ),
+            "scipy turns what it is given into float64": (
+                "loss.item() → loss",
+                "slope.double().numpy() → slope.double()",
+                "slope.double() → slope",
+            ),
+        }.items()
+        for change in changes
+    },
 }
 
 
-class Mutant(NamedTuple):
-    """One change: where it is, what it is, and what to put where in the module's tree."""
+class Trial:
+    """A pytest plugin that runs the collected tests on each mutant, rather than once."""
 
-    module: str
-    function: str
-    change: str
-    line: int
-    tree: ast.Module
-    parent: ast.AST
-    field: str
-    index: int | None
-    replacement: ast.AST
+    def __init__(self, mutants: list[Mutant]) -> None:
+        self.mutants = mutants
+        self.failures: list[str] = []
+        self.callers: dict[object, list[object]] = {}  # a function's code → the tests that call it
+        self.outcomes: list[tuple[Mutant, int]] = []
 
-    def changed_tree(self) -> ast.Module:
-        """Return the module's tree, changed in place: for a process that tries this mutant only."""
-        if self.index is None:
-            setattr(self.parent, self.field, self.replacement)
-        else:
-            getattr(self.parent, self.field)[self.index] = self.replacement
-        return ast.fix_missing_locations(self.tree)
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.failures.append(f"{report.nodeid} ({report.when})\n{report.longrepr}")
 
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.failures.append(str(report.longrepr))
 
-def mutants_of(module: str) -> Iterator[Mutant]:
-    """Yield every mutant of a module."""
-    source = (ROOT / "src" / "vaelib" / f"{module}.py").read_text()
-    tree = ast.parse(source)
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-        for parent, field, index, node in _places(function):
-            for replacement in _changes(node):
-                change = _words(parent, node, replacement)
-                yield Mutant(
-                    module, function.name, change, node.lineno, tree,
-                    parent, field, index, replacement,
-                )  # fmt: skip
+    def pytest_runtestloop(self, session):
+        """Run the tests without a change, then those that matter on each mutant."""
+        if self.failures:
+            return True
+        self._run_unchanged(session.items)
+        running: dict[int, Mutant] = {}
+        waiting = [] if self.failures else self.mutants[::-1]
+        while waiting or running:
+            while waiting and len(running) < WORKERS:
+                mutant = waiting.pop()
+                running[self._fork(mutant)] = mutant
+            child, status = os.wait()
+            if child in running:  # a test may have left processes of its own
+                self._note(running.pop(child), status)
+        return True
 
+    def _run_unchanged(self, items: list) -> None:
+        """Run every test once and remember which functions it calls, in order of time."""
+        taken = []
+        for item in items:
+            elsewhere = next(other for other in items if other.path != item.path)
+            called: set[object] = set()
+            began = time.perf_counter()
+            sys.setprofile(lambda frame, event, _, called=called: called.add(frame.f_code))
+            # with a next test of another file, what fixtures made for this file is made anew
+            with contextlib.redirect_stdout(io.StringIO()):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=elsewhere)
+            sys.setprofile(None)
+            taken.append((time.perf_counter() - began, item, called))
+        for _, item, called in sorted(taken, key=lambda row: row[0]):
+            for code in called:
+                self.callers.setdefault(code, []).append(item)
 
-def _places(function: ast.FunctionDef) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
-    """Yield every expression and statement that computes, with its place in its parent."""
-    skipped = (ast.JoinedStr, ast.Raise, ast.FunctionDef, ast.ClassDef)
-    stack: list[ast.AST] = [function]
-    while stack:
-        parent = stack.pop()
-        for field, value in ast.iter_fields(parent):
-            if field in ("annotation", "returns", "decorator_list", "op", "ops", "ctx"):
-                continue
-            for index, node in enumerate(value if isinstance(value, list) else [value]):
-                docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-                if isinstance(node, ast.AST) and not isinstance(node, skipped) and not docstring:
-                    stack.append(node)
-                    yield parent, field, index if isinstance(value, list) else None, node
+    def _fork(self, mutant: Mutant) -> int:
+        child = os.fork()
+        if child:
+            return child
+        status = BROKEN
+        try:
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(PATIENCE)
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), 1)
+            status = self._try(mutant)
+        except BaseException as error:
+            print(f"{mutant.function}: {mutant.change}: {error!r}", file=sys.stderr)
+        finally:
+            os._exit(status)
 
+    def _try(self, mutant: Mutant) -> int:
+        function = function_of(import_module(f"vaelib.{mutant.module}"), mutant.function)
+        items = self.callers.get(function.__code__, [])
+        mutant.take_effect()
+        for item, following in itertools.pairwise([*items, None]):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failures:
+                return KILLED
+        return SURVIVED
 
-def _words(parent: ast.AST, node: ast.AST, replacement: ast.AST) -> str:
-    """Say what is changed, in so much of its surroundings that it can be found again."""
-    if isinstance(node, ast.If):
-        return f"if {ast.unparse(node.test)} → if not"
-    where = f" in {ast.unparse(parent)}" if isinstance(node, ast.Constant) else ""
-    where = "" if isinstance(parent, (ast.FunctionDef, ast.arguments)) else where
-    return f"{ast.unparse(node)} → {ast.unparse(replacement)}{where}"
-
-
-def _changes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what can stand in a node's place."""
-    swap = OPERATORS.get(type(getattr(node, "op", None)))
-    if isinstance(node, (ast.BinOp, ast.BoolOp, ast.AugAssign)) and swap:
-        yield _with(node, op=swap())
-    elif isinstance(node, ast.UnaryOp):
-        yield node.operand
-    elif isinstance(node, ast.Compare):
-        for number, operator in enumerate(node.ops):
-            if type(operator) in OPERATORS:
-                ops = [*node.ops]
-                ops[number] = OPERATORS[type(operator)]()
-                yield _with(node, ops=ops)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield _with(node, value=not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
-        yield _with(node, value=node.value + 1)
-        if node.value > 1:
-            yield _with(node, value=node.value - 1)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, float):
-        yield _with(node, value=1.25 * node.value)
-    elif isinstance(node, ast.Call):
-        yield from _other_calls(node)
-    elif isinstance(node, ast.If):
-        yield _with(node, test=ast.UnaryOp(ast.Not(), node.test))
-    elif isinstance(node, ast.Expr) or (
-        isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
-    ):
-        yield ast.Pass()  # the statement left out
-
-
-def _other_calls(call: ast.Call) -> Iterator[ast.AST]:
-    """Leave a call out, taking what it was applied to, or call a sibling."""
-    method = isinstance(call.func, ast.Attribute)
-    if len(call.args) == 1:
-        yield call.args[0]
-    elif method and not call.args:
-        yield call.func.value
-    if method and len(call.args) == 1 and not isinstance(call.func.value, ast.Name):
-        yield call.func.value  # x.sum().clamp_min(1) → x.sum()
-    if method and call.func.attr in NAMES:
-        yield _with(call, func=_with(call.func, attr=NAMES[call.func.attr]))
-
-
-def _with(node: ast.AST, **fields: object) -> ast.AST:
-    changed = copy.copy(node)
-    for name, value in fields.items():
-        setattr(changed, name, value)
-    return changed
-
-
-class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Import one module of the library from a tree."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, *_: object) -> object:
-        """Answer for the changed module only."""
-        if name == f"vaelib.{self.mutant.module}":
-            return importlib.util.spec_from_loader(name, self)
-        return None
-
-    def exec_module(self, module: object) -> None:
-        """Run the changed module."""
-        tree = self.mutant.changed_tree()
-        exec(compile(tree, f"<{self.mutant.module}>", "exec"), vars(module))
-
-
-def run_tests(mutant: Mutant) -> int:
-    """Return pytest's exit status with this mutant in place of the module."""
-    import pytest
-
-    sys.meta_path.insert(0, Changed(mutant))
-    options = ["-x", "-q", "-p", "no:cacheprovider"]
-    own = pytest.main([*options, f"tests/test_{mutant.module}.py"])
-    return own or pytest.main([*options, "tests/test_properties.py", "-k", TESTS[mutant.module]])
+    def _note(self, mutant: Mutant, status: int) -> None:
+        endless = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+        outcome = os.WEXITSTATUS(status) if os.WIFEXITED(status) else BROKEN
+        self.outcomes.append((mutant, KILLED if endless else outcome))
 
 
 def main(functions: list[str]) -> int:
-    """Try all mutants, two at a time; print those that survive, and return how many did.
+    """Try all mutants, print those that survive unexplained, and return how many did.
 
     `functions` are the names of those to be changed; all, where there is none.
-    Two more leave the modules as they are: were they killed, the tests would kill anything.
     """
     began = time.monotonic()
     os.chdir(ROOT)
-    _import_what_does_not_change()
-    unchanged = [unchanged_copy(module) for module in TESTS]
-    waiting = [
-        mutant
-        for module in TESTS
-        for mutant in mutants_of(module)
-        if not functions or mutant.function in functions
-    ] + unchanged
-    n_mutants, running, survivors = len(waiting) - len(unchanged), {}, []
-    while waiting or running:
-        while waiting and len(running) < WORKERS:
-            mutant = waiting.pop()
-            running[_fork(mutant)] = mutant
-        child, status = os.wait()
-        mutant = running.pop(child)
-        passed = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
-        if mutant.change == UNCHANGED and not passed:
-            print(f"The tests of {mutant.module}.py fail without any change: {status}.")
-            return 1
-        if passed and mutant.change != UNCHANGED:
-            survivors.append(mutant)
-            if mutant[:3] not in EQUIVALENT:
-                module, function, change, line = mutant[:4]
-                print(f"SURVIVED {module}.py:{line} {function}: {change}", flush=True)
-    unknown = [mutant for mutant in survivors if mutant[:3] not in EQUIVALENT]
-    stale = EQUIVALENT.keys() - {mutant[:3] for mutant in survivors}
-    for key in sorted(stale):
-        print(f"LISTED AS EQUIVALENT, BUT KILLED OR GONE {key}")
+    os.environ["OMP_NUM_THREADS"] = "1"  # a fork must not inherit half a pool of threads
+    chosen = [m for module, names in CORE.items() for m in mutants_of(module, names)]
+    chosen = [m for m in chosen if not functions or m.function in functions]
+    trial = Trial(chosen)
+    _run_pytest(trial)
+    if trial.failures:
+        print("Tests fail without any change:", *trial.failures, sep="\n\n")
+        return len(trial.failures)
+    changed = [row for row in trial.outcomes if row[0].change != UNCHANGED]
+    survivors = [mutant for mutant, outcome in changed if outcome == SURVIVED]
+    wrong = [f"SURVIVED {_name(m)}" for m in survivors if m[:3] not in EQUIVALENT]
+    wrong += [f"COULD NOT BE TRIED {_name(m)}" for m, end in trial.outcomes if end == BROKEN]
+    wrong += [
+        f"KILLED WITHOUT ANY CHANGE {_name(mutant)}"
+        for mutant, outcome in trial.outcomes
+        if mutant.change == UNCHANGED and outcome == KILLED
+    ]
+    tried = {mutant.function for mutant in chosen}
+    expected = {key for key in EQUIVALENT if key[1] in tried or not functions}
+    stale = expected - {mutant[:3] for mutant in survivors}
+    wrong += [f"LISTED AS EQUIVALENT, BUT KILLED OR GONE {key}" for key in sorted(stale)]
     print(
-        f"{n_mutants} mutants, {len(survivors)} survived, {len(survivors) - len(unknown)} of them "
-        f"equivalent, {time.monotonic() - began:.0f} s"
+        *wrong,
+        f"{len(changed)} mutants, {len(survivors)} survived, {len(expected - stale)} of them "
+        f"equivalent, {time.monotonic() - began:.0f} s",
+        sep="\n",
     )
-    return len(unknown) + len(stale)
+    return len(wrong)
 
 
-def unchanged_copy(module: str) -> Mutant:
-    """Return a mutant that is none."""
-    tree = ast.parse((ROOT / "src" / "vaelib" / f"{module}.py").read_text())
-    return Mutant(module, "", UNCHANGED, 0, tree, tree, "body", None, tree.body)
+def _name(mutant: Mutant) -> str:
+    return f"{mutant.module}.py:{mutant.line} {mutant.function}: {mutant.change}"
 
 
-def _import_what_does_not_change() -> None:
-    """Import the large libraries once, before forking; the tests' library is left out."""
-    import nbformat
+def _run_pytest(trial: Trial) -> None:
     import pytest
-    import safetensors.torch
-    import scipy.sparse.linalg
-    import sklearn.linear_model
-    import sklearn.neighbors
-    import torch
-    import torch.distributions
 
-    torch.set_num_threads(1)
-    assert nbformat and pytest and safetensors and scipy and sklearn
-    sys.path.insert(0, str(ROOT / "tests"))
-
-
-def _fork(mutant: Mutant) -> int:
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        signal.alarm(SECONDS)
-        with open(os.devnull, "w") as nowhere:
-            for stream in (1, 2):
-                os.dup2(nowhere.fileno(), stream)
-            with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-                status = run_tests(mutant)
-    finally:
-        os._exit(status)
+    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no", "--timeout=0"]
+    pytest.main([*options, "--hypothesis-profile=mutants", *TESTS], plugins=[trial])
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def test_links_are_the_definition_s(moons, linked):
 def test_node_features_are_orthonormal_where_nodes_weigh_by_their_degree(linked):
     weighted = linked.root_degree**2 * linked.node_features
     np.testing.assert_allclose(weighted.T @ linked.node_features / 600, np.eye(20), atol=1e-3)
-    np.testing.assert_allclose(np.abs(linked.node_features[:, 0]), 1, atol=1e-3)
+    # as exact as eigsh is asked to be: from other starts, 0.002 was seen
+    np.testing.assert_allclose(np.abs(linked.node_features[:, 0]), 1, atol=5e-3)
 
 
 def sinkhorn(heat, iterations):
@@ -144,6 +145,14 @@ def test_neighbours_of_new_images_weigh_as_the_definition_says(moons, linked):
         np.testing.assert_allclose(weights, gaussian / gaussian.sum(), rtol=1e-3)
 
 
+def test_the_same_features_give_the_same_graph_to_the_last_bit(moons, linked):
+    again = graph.neighbour_graph(moons[0], neighbours=8, modes=20)
+    for first, second in [(linked.modes, again.modes), (linked.rates, again.rates)]:
+        np.testing.assert_array_equal(first, second)
+    links = graph.link_neighbours(linked.search), graph.link_neighbours(again.search)
+    assert (links[0] != links[1]).nnz == 0
+
+
 def test_what_the_graph_holds_is_float32_and_in_order(moons, linked):
     weights = linked.neighbours(moons[0][:5]).weights
     for array in (linked.modes, linked.rates, linked.root_degree, weights):
@@ -164,6 +173,11 @@ def test_requests_that_do_not_fit_are_refused(moons, linked):
     points, labels = moons
     with pytest.raises(ValueError, match="more images"):
         graph.neighbour_graph(points[:10])
+    for neighbours, modes in [(12, 3), (3, 12)]:  # as many as there are images
+        with pytest.raises(ValueError, match="more images"):
+            graph.neighbour_graph(points[:12], neighbours, modes)
+    with pytest.raises(ValueError, match="hold no values"):
+        graph.neighbour_graph(points[:, :0])
     with pytest.raises(ValueError, match="finite"):
         graph.neighbour_graph(np.full_like(points, np.nan))
     with pytest.raises(ValueError, match="Each of the 2 classes"):

@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
 from vaelib.logistic import LinearClassifier, fit_logistic_regression
@@ -33,6 +36,42 @@ def test_the_gradient_of_the_penalised_likelihood_is_zero(groups):
     gradient = residual.T @ features + model.weight.numpy() / 0.5  # (C, D)
     assert np.abs(gradient).max() / len(labels) < 2e-4
     assert np.abs(residual.mean(axis=0)).max() < 2e-4
+
+
+def test_the_loss_and_its_slope_are_autograd_s(groups, monkeypatch):
+    """At a point of no account, where nothing cancels."""
+    features, labels = groups
+    asked = {}
+
+    def minimize(function, start, **_):
+        asked["function"] = function
+        return SimpleNamespace(x=start)
+
+    monkeypatch.setattr("scipy.optimize.minimize", minimize)
+    fit_logistic_regression(features, labels, inverse_strength=0.05)
+    parameters = torch.randn(4, 7, generator=torch.Generator().manual_seed(0)).double()
+    loss, slope = asked["function"](parameters.numpy().ravel())
+    weight, bias = (part.clone().requires_grad_() for part in parameters.split([6, 1], dim=1))
+    logits = torch.from_numpy(features).double() @ weight.T + bias.T
+    expected = F.cross_entropy(logits, labels) + weight.square().sum() / (2 * 0.05 * 800)
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-5)
+    exact = torch.cat([weight.grad, bias.grad], dim=1).numpy().ravel()
+    np.testing.assert_allclose(slope, exact, rtol=1e-4, atol=1e-5)
+
+
+def test_the_ridge_is_0_1_unless_given(groups):
+    features, labels = groups
+    unsaid, said = fit_logistic_regression(*groups), fit_logistic_regression(features, labels, 0.1)
+    assert torch.equal(unsaid.weight, said.weight)
+
+
+def test_features_of_float64_give_the_same(groups):
+    features, labels = groups
+    single, double = (
+        fit_logistic_regression(features.astype(kind), labels) for kind in (np.float32, np.float64)
+    )
+    assert torch.equal(single.weight, double.weight)
 
 
 def test_features_are_left_as_they_are(groups):

@@ -175,6 +175,27 @@ def test_importance_weights_find_the_exact_likelihood(six_pixels):
     torch.testing.assert_close(estimate, model.exact(six_pixels), atol=0.01, rtol=0)
 
 
+def test_importance_weights_are_the_ratio_of_the_densities(six_pixels):
+    """In three latents, for the very draws that the generator makes."""
+    slope = torch.randn(3, 6, generator=torch.Generator().manual_seed(2))
+
+    class ThreeLatents:
+        encode = staticmethod(lambda x: (x @ slope.T / 3, x @ slope.T - 1))
+        decode = staticmethod(lambda z: z @ slope)
+
+    weights = objective.log_importance_weights(
+        ThreeLatents, six_pixels, 40, torch.Generator().manual_seed(0)
+    )
+    generator = torch.Generator().manual_seed(0)
+    for image, found in zip(six_pixels, weights, strict=True):
+        mean, log_variance = (part.double() for part in ThreeLatents.encode(image[None]))
+        q = Normal(mean, log_variance.exp().sqrt())
+        z = mean + q.stddev * torch.randn(40, 3, generator=generator)
+        likelihood = Bernoulli(logits=z @ slope.double()).log_prob(image.double()).sum(dim=1)
+        ratio = (Normal(0.0, 1.0).log_prob(z) - q.log_prob(z)).sum(dim=1)
+        torch.testing.assert_close(found, likelihood + ratio, rtol=1e-5, atol=1e-5)
+
+
 def test_bound_rises_with_k_from_the_elbo_and_stays_below(six_pixels):
     model = OneLatent()
     weights = objective.log_importance_weights(

@@ -48,8 +48,6 @@ from vaelib.latent import Posterior
 from vaelib.models import ConvClassifier
 
 ERRORS = (ValueError, DataError, RunError, TrainingError)
-settings.register_profile("vaelib", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("vaelib")
 
 FLOATS = (np.float32, np.float64)
 DTYPES = st.sampled_from([*FLOATS, np.uint8, np.int64, np.bool_])

@@ -4,7 +4,7 @@ import torch
 
 from vaelib import sampling
 from vaelib.latent import Posterior
-from vaelib.logistic import LinearClassifier
+from vaelib.logistic import LinearClassifier, fit_logistic_regression
 from vaelib.sampling import Views
 
 
@@ -32,7 +32,9 @@ def test_penalty_by_hand():
     classifier = LinearClassifier(torch.tensor([[2.0], [0.0]]), torch.zeros(2))
     posterior = Posterior(np.zeros((1, 1), np.float32), np.log([[0.25]]).astype(np.float32))
     # p = (½, ½): Σ p w² − (Σ p w)² = 2 − 1 = 1, times σ² / 2
-    assert sampling.noise_penalty(classifier, posterior) == pytest.approx(0.125)
+    penalty = sampling.noise_penalty(classifier, posterior)
+    assert penalty == pytest.approx(0.125)
+    assert isinstance(penalty, float)
 
 
 def test_fresh_samples_shrink_the_weights_the_encoder_is_unsure_of(groups):
@@ -50,6 +52,16 @@ def test_fresh_samples_without_noise_are_the_mean(groups):
     on_mean = sampling.fit(certain, labels, "mean", 1.0, 1)
     on_fresh = sampling.fit(certain, labels, "fresh samples", 1.0, 5)
     torch.testing.assert_close(on_fresh.weight, on_mean.weight, atol=0.01, rtol=0.01)
+
+
+@pytest.mark.parametrize(("way", "draws"), [("one frozen sample", 1), ("fresh samples", 3)])
+def test_samples_share_the_ridge_and_come_from_their_seeds(groups, way, draws):
+    posterior, labels = groups
+    fitted = sampling.fit(posterior, labels, way, 0.5, n_samples=3)
+    rows = np.concatenate([posterior.sample(seed) for seed in (0, 1000, 2000)[:draws]])
+    expected = fit_logistic_regression(rows, torch.cat([labels] * draws), 0.5 / draws)
+    assert torch.equal(fitted.weight, expected.weight)
+    assert torch.equal(fitted.bias, expected.bias)
 
 
 def test_scores_in_three_ways(groups):
