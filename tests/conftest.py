@@ -19,6 +19,10 @@ settings.register_profile(
 settings.load_profile("vaelib")
 
 
+# small sums on two threads wait for each other whenever the machine has something else to do
+torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Dataset:
     return vaelib.load("MNIST")

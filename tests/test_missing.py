@@ -28,11 +28,11 @@ def test_a_cell_in_the_middle_says_which_cell_comes_first(shell, capsys):
     cells = missing._code_cells(NOTEBOOKS[2])
     shell.run_cell("run = 0; del run", store_history=True)
     message = error_of(shell, next(cell for cell in cells if cell.startswith("knn_1")))
-    assert "name 'latent' is not defined. It is made in code cell 1 of 03_latent" in message
+    assert "name 'latent' is not defined. It is made in code cell 2 of 03_latent" in message
     assert "'import numpy as np'" in message
     shell.run_cell("from vaelib import latent", store_history=True)
     message = error_of(shell, next(cell for cell in cells if cell.startswith("knn_1")))
-    assert "name 'after_1' is not defined. It is made in code cell 2 of 03_latent" in message
+    assert "name 'after_1' is not defined. It is made in code cell 3 of 03_latent" in message
     assert "Run that cell first" in message
     assert "Run that cell first" in capsys.readouterr().out
 

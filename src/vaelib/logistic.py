@@ -60,7 +60,7 @@ class LinearClassifier:
         """Return the share of rows whose class is predicted: (N, D), (N,)."""
         if labels.shape != (len(features),):
             raise ValueError(f"{len(features)} rows need as many labels, not {len(labels)}.")
-        return float((self.predict(features) == labels.numpy()).mean())
+        return float((self.predict(features) == np.asarray(labels)).mean())
 
     def _scores(self, features: FloatArray | Tensor) -> Tensor:
         """(N, D) → (C, N): in this layout, sums over ten classes run side by side."""
