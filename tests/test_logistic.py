@@ -95,6 +95,8 @@ def test_requests_that_do_not_fit_are_refused(groups):
     features, labels = groups
     with pytest.raises(ValueError, match="labels"):
         fit_logistic_regression(features, labels[:-1])
+    with pytest.raises(ValueError, match="whole numbers from 0"):
+        fit_logistic_regression(features, labels - 1)
     with pytest.raises(ValueError, match="two classes"):
         fit_logistic_regression(features, torch.zeros_like(labels))
     with pytest.raises(ValueError, match="positive"):
