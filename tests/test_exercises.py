@@ -262,7 +262,7 @@ MISTAKES = [
     (
         "03-align",
         "p = picture - picture.mean(axis=0); t = target - target.mean(axis=0); "
-        "return p @ np.linalg.lstsq(p, t)[0] + target.mean(axis=0)",
+        "return p @ np.linalg.lstsq(p, t, rcond=None)[0] + target.mean(axis=0)",
         "stretched or sheared",
     ),
     (
