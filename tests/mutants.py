@@ -95,10 +95,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "numpy's float64 is a float"
     ),
     **{
-        ("logistic", "fit_logistic_regression", "features.size < LARGE → features.size <= LARGE"): (
-        "chooses how many threads compute, not what they compute"
-    ),
-    ("logistic", "fit_logistic_regression", change): reason
+        ("logistic", "fit_logistic_regression", change): reason
         for reason, changes in {
             "where the numbers lie in memory": (
                 "parameters[:, :-1].contiguous() → parameters[:, :-1]",
@@ -112,6 +109,9 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
                 "loss.item() → loss",
                 "slope.double().numpy() → slope.double()",
                 "slope.double() → slope",
+            ),
+            "how many threads compute, not what they compute": (
+                "features.size < LARGE → features.size <= LARGE",
             ),
         }.items()
         for change in changes
