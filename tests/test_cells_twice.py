@@ -36,7 +36,7 @@ def what_differs(path, figures):
                 client.execute_cell(cell, number)
                 results.append((numbers(figures), shown(cell)))
             for what, first, second in zip(("numbers", "output"), *results, strict=True):
-                if first != second:
+                if None not in (first, second) and first != second:
                     differences.append(f"{path.stem}, cell {cell.id}: its {what} changed")
     return differences, len(cells)
 
@@ -47,7 +47,7 @@ def numbers(figures):
 
 
 def shown(cell):
-    """What a cell prints and shows, but for who trains: a model is found where one was saved."""
+    """What a cell prints and shows; None where it trains, since the second time it finds."""
     text = "".join(output.get("text", "") for output in cell.outputs if output.get("text"))
     data = [output.get("data") for output in cell.outputs if output.get("data")]
     if "Training it now" in text:
