@@ -21,7 +21,7 @@ test: .venv/installed ## style, unit tests, and the notebooks through nbval
 		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
 
 test-all: .venv/installed ## the long tests, beside make test
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m "long and not slowest"
 
 bench: run ## run the notebooks, then measure against the recipes that people would copy
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"

@@ -68,7 +68,7 @@ def environment(tmp_path, monkeypatch):
         pytest.param(
             path,
             id=path.stem,
-            marks=pytest.mark.slowest if path.stem[:2] in ("02", "04") else pytest.mark.long,
+            marks=pytest.mark.long if path.stem[:2] == "01" else pytest.mark.slowest,
         )
         for path in NOTEBOOKS
     ],
