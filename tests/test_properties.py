@@ -325,7 +325,8 @@ def test_impossible_training_settings_are_refused(epochs, batch_size, rate, snap
 
 @given(pairs())
 def test_posterior_s_statistics_are_right_or_an_error(pair):
-    assume(all(part.dtype == torch.float32 for part in pair))
+    if any(part.dtype != torch.float32 for part in pair):
+        return  # a posterior is float32
     posterior = Posterior(*(part.numpy() for part in pair))
     finite = all(bool(part.isfinite().all()) for part in pair)
     valid = matrices(*pair) and pair[0].numel() > 0 and finite
