@@ -22,11 +22,14 @@ def make(tmp_path):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
 
+    # under make test, the outer make would lend this one its level and its flags
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
     def run(target, python=sys.executable, **variables):
         done = subprocess.run(
             ["make", target, f"PYTHON={python}"],
             cwd=tmp_path,
-            env=os.environ | variables,
+            env=clean | variables,
             capture_output=True,
             text=True,
         )
