@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
-from vaelib.logistic import LinearClassifier, fit_logistic_regression
+from vaelib.logistic import SPREAD, LinearClassifier, _even_scale, fit_logistic_regression
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,10 @@ def test_the_gradient_of_the_penalised_likelihood_is_zero(groups):
 
 
 def test_the_loss_and_its_slope_are_autograd_s(groups, monkeypatch):
-    """At a point of no account, where nothing cancels."""
+    """At a point of no account, where nothing cancels, and in blocks of unequal size."""
     features, labels = groups
+    generator = torch.Generator().manual_seed(0)
+    scale = torch.randn(7, 7, generator=generator)
     asked = {}
 
     def minimize(function, start, **_):
@@ -48,16 +50,35 @@ def test_the_loss_and_its_slope_are_autograd_s(groups, monkeypatch):
         return SimpleNamespace(x=start)
 
     monkeypatch.setattr("scipy.optimize.minimize", minimize)
+    monkeypatch.setattr("vaelib.logistic._even_scale", lambda *_: scale)
+    monkeypatch.setattr("vaelib.logistic.BLOCK", 300)
     fit_logistic_regression(features, labels, inverse_strength=0.05)
-    parameters = torch.randn(4, 7, generator=torch.Generator().manual_seed(0)).double()
-    loss, slope = asked["function"](parameters.numpy().ravel())
-    weight, bias = (part.clone().requires_grad_() for part in parameters.split([6, 1], dim=1))
+    even = torch.randn(4, 7, generator=generator).double().requires_grad_()
+    loss, slope = asked["function"](even.detach().numpy().ravel())
+    weight, bias = (even @ scale.double()).split([6, 1], dim=1)
     logits = torch.from_numpy(features).double() @ weight.T + bias.T
     expected = F.cross_entropy(logits, labels) + weight.square().sum() / (2 * 0.05 * 800)
     expected.backward()
     assert loss == pytest.approx(expected.item(), rel=1e-5)
-    exact = torch.cat([weight.grad, bias.grad], dim=1).numpy().ravel()
-    np.testing.assert_allclose(slope, exact, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(slope, even.grad.numpy().ravel(), rtol=1e-4, atol=1e-4)
+
+
+def test_even_coordinates_are_curved_evenly(groups):
+    """The curvature, as the chain rule takes it to them, is the identity."""
+    features, _ = groups
+    rows = np.hstack([features, np.ones((800, 1))]).astype(np.float64)
+    curvature = SPREAD * rows.T @ rows / 800 + np.diag([0.3] * 6 + [0])
+    scale = _even_scale(torch.from_numpy(features), ridge=0.3).double().numpy()
+    np.testing.assert_allclose(scale @ curvature @ scale.T, np.eye(7), atol=1e-4)
+
+
+def test_features_that_repeat_each_other_have_an_optimum_too(groups):
+    """Then the curvature has no root but for the ridge, which may be next to nothing."""
+    features, labels = groups
+    twice = np.hstack([features, features, np.zeros_like(features)])
+    once = fit_logistic_regression(features, labels, 1e8)
+    both = fit_logistic_regression(twice, labels, 1e8)
+    np.testing.assert_allclose(both.probabilities(twice), once.probabilities(features), atol=1e-3)
 
 
 def test_the_ridge_is_0_1_unless_given(groups):

@@ -1,10 +1,9 @@
 """Multinomial logistic regression, fitted to its optimum: features in, a linear classifier out.
 
 The objective is scikit-learn's, and so is the optimum (a test compares them); the sums are
-torch's, which reads 50,000 rows of 784 pixels several times faster and never copies them.
+torch's, a block of rows at a time: 50,000 rows of 784 pixels are fitted in seconds, uncopied.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,9 +15,10 @@ from torch import Tensor
 from vaelib.latent import FloatArray, check_features
 from vaelib.threads import one_thread
 
-GRADIENT_TOLERANCE = 3e-5  # of the mean cross-entropy's gradient, its largest entry
+GRADIENT_TOLERANCE = 1e-4  # the largest entry of the slope, in even coordinates
 MAX_ITERATIONS = 1000
-LARGE = 5_000_000  # numbers in the features, from where on sharing the sums pays
+SPREAD = 0.05  # p (1 − p): 0.09 at the start with ten classes, about 0.02 at the end
+BLOCK = 1000  # rows at a time: they stay in the processor's cache for both products
 
 
 @dataclass
@@ -79,7 +79,8 @@ def fit_logistic_regression(
 ) -> LinearClassifier:
     """Fit multinomial logistic regression to its optimum: (N, D) features, (N,) labels.
 
-    Minimises Σ −log p(label | features) + ‖weight‖² / (2 C) with L-BFGS (scipy's), from zero.
+    Minimises Σ −log p(label | features) + ‖weight‖² / (2 C) with L-BFGS (scipy's), from zero,
+    in coordinates that are curved about evenly (`_even_scale`): a third of the steps.
     `inverse_strength` is C, as in scikit-learn: the smaller, the stronger the ridge penalty; 0.1
     is close to the best on validation for pixels and latents at every number of labels. Raises
     ValueError for features that do not fit the labels, or hold fewer than two classes.
@@ -98,16 +99,24 @@ def fit_logistic_regression(
     ridge = 1 / (inverse_strength * len(labels))
     shape = (truth.shape[0], rows.shape[1] + 1)  # each class's weights and, last, its bias
 
-    def loss_and_slope(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weight, bias = torch.from_numpy(parameters).float().view(shape).split([shape[1] - 1, 1], 1)
-        log_p = torch.addmm(bias, weight, rows.T).log_softmax(dim=0)  # (C, D) × (D, N) → (C, N)
-        loss = -(log_p * truth).sum(dtype=torch.float64) / len(labels)
-        loss += 0.5 * ridge * weight.square().sum(dtype=torch.float64)
-        residual = log_p.exp_().sub_(truth).div_(len(labels))  # (C, N)
-        slope = torch.cat([residual @ rows + ridge * weight, residual.sum(dim=1, keepdim=True)], 1)
-        return loss.item(), slope.double().numpy().ravel()
+    def parameters(even: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Return weight (C, D) and bias (C, 1)."""
+        return (torch.from_numpy(even).float().view(shape) @ scale).split([shape[1] - 1, 1], 1)
 
-    with one_thread() if features.size < LARGE else nullcontext():
+    def loss_and_slope(even: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weight, bias = parameters(even)
+        loss = 0.5 * ridge * weight.square().sum(dtype=torch.float64)
+        slope = torch.cat([ridge * weight, torch.zeros_like(bias)], dim=1)
+        for some, true in zip(rows.split(BLOCK), truth.split(BLOCK, dim=1), strict=True):
+            log_p = torch.addmm(bias, weight, some.T).log_softmax(dim=0)  # (C, D) × (D, B)
+            loss -= (log_p * true).sum(dtype=torch.float64) / len(rows)
+            residual = log_p.exp_().sub_(true).div_(len(rows))  # (C, B)
+            slope[:, :-1].addmm_(residual, some)
+            slope[:, -1] += residual.sum(dim=1)
+        return loss.item(), (slope @ scale.T).double().numpy().ravel()
+
+    with one_thread():  # sharing sums this narrow does not pay
+        scale = _even_scale(rows, ridge)
         solution = minimize(
             loss_and_slope,
             np.zeros(shape).ravel(),
@@ -115,5 +124,27 @@ def fit_logistic_regression(
             method="L-BFGS-B",
             options={"gtol": GRADIENT_TOLERANCE, "ftol": 0, "maxiter": MAX_ITERATIONS},
         )
-    parameters = torch.from_numpy(solution.x).float().view(shape)
-    return LinearClassifier(parameters[:, :-1].contiguous(), parameters[:, -1].contiguous())
+    weight, bias = parameters(solution.x)
+    return LinearClassifier(weight.contiguous(), bias.flatten())
+
+
+def _even_scale(rows: Tensor, ridge: float) -> Tensor:
+    """Return the coordinates in which the objective is about evenly curved: (D + 1, D + 1).
+
+    Its curvature in each class's weights and bias is H = p (1 − p) · the mean of x xᵀ, plus the
+    ridge, with a 1 put after the features x and `SPREAD` for the p (1 − p) that differs from row
+    to row. With H = L Lᵀ (Cholesky), parameters u L⁻¹ are curved about evenly in u; L⁻¹ is what
+    is returned. Nocedal & Wright 2006, section 5.1, on preconditioning.
+    """
+    size = rows.shape[1] + 1
+    curvature = torch.empty(size, size, dtype=torch.float64)
+    curvature[:-1, :-1] = rows.T @ rows / len(rows)
+    curvature[-1, :-1] = curvature[:-1, -1] = rows.mean(dim=0)
+    curvature[-1, -1] = 1
+    curvature *= SPREAD
+    # and a little more for what rounding takes from H, which could leave it without a root
+    curvature.diagonal().add_(1e-6 * curvature.trace())
+    curvature.diagonal()[:-1] += ridge
+    root = torch.linalg.cholesky(curvature)
+    identity = torch.eye(size, dtype=torch.float64)
+    return torch.linalg.solve_triangular(root, identity, upper=False).float()
