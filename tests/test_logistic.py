@@ -51,7 +51,7 @@ def test_the_loss_and_its_slope_are_autograd_s(groups, monkeypatch):
 
     monkeypatch.setattr("scipy.optimize.minimize", minimize)
     monkeypatch.setattr("vaelib.logistic._even_scale", lambda *_: scale)
-    monkeypatch.setattr("vaelib.logistic.BLOCK", 300)
+    monkeypatch.setattr("vaelib.logistic.BLOCK", 6 * 300)
     fit_logistic_regression(features, labels, inverse_strength=0.05)
     even = torch.randn(4, 7, generator=generator).double().requires_grad_()
     loss, slope = asked["function"](even.detach().numpy().ravel())

@@ -39,10 +39,10 @@ def test_pixel_order_of_the_convolutional_decoder_is_the_picture_s():
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.zero_()
-        decoder.output[5].bias[1] = 1.0  # of each 2 × 2 square the pixel at the upper right
+        decoder.output[4].bias[6] = 1.0  # of each 4 × 4 square the pixel in row 1, column 2
     picture = decoder(torch.zeros(1, 5)).view(28, 28)
-    assert torch.equal(picture[0::2, 1::2], torch.ones(14, 14))
-    assert picture.sum() == 14 * 14
+    assert torch.equal(picture[1::4, 2::4], torch.ones(7, 7))
+    assert picture.sum() == 7 * 7
 
 
 def test_the_supervised_rival_has_the_same_body(pixels):

@@ -25,6 +25,12 @@ def check_device(device: torch.device | str) -> torch.device:
     return probe.device
 
 
+def multiplying_in(precision: torch.dtype, device: torch.device | str) -> torch.autocast:
+    """Return a context in which a network's matrices are multiplied in `precision`."""
+    lower = precision != torch.float32
+    return torch.autocast(torch.device(device).type, precision, enabled=lower)
+
+
 def training_precision(device: torch.device | str) -> torch.dtype:
     """Return the type to multiply matrices in: bfloat16 where the processor has it, else float32.
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vaelib.data import check_pixels
+from vaelib.devices import multiplying_in
 
 
 class LatentModel(Protocol):
@@ -152,7 +153,7 @@ def _log_likelihood(
     model: LatentModel, latent: Tensor, image: Tensor, precision: torch.dtype
 ) -> Tensor:
     """Return log p_θ(x|z) of one image under many latents, as two cheap sums: (K, Z) → (K,)."""
-    with torch.autocast(latent.device.type, precision, enabled=precision != torch.float32):
+    with multiplying_in(precision, latent.device):
         logits = model.decode(latent)
     return logits @ image - F.softplus(logits).sum(dim=1)
 

@@ -70,7 +70,10 @@ CONV = Recipe(
     name="conv",
     model="ConvVAE",
     sizes={"latent_size": 50, "channels": 16},
-    training=TrainingSettings(epochs=11, batch_size=64, peak_learning_rate=1e-2, binarise_from=10),
+    training=TrainingSettings(
+        epochs=11, batch_size=128, peak_learning_rate=1.2e-2, binarise_from=10
+    ),
+    version=2,
 )
 
 # the same network, trained for less long: enough for neighbourhoods

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vaelib.data import Split, to_pixels
+from vaelib.devices import multiplying_in, training_precision
 from vaelib.models import ConvClassifier
 
 _BUILDING = threading.Lock()  # first weights come from torch's one global generator
@@ -56,6 +57,7 @@ def train_supervised(
         model = ConvClassifier(n_classes)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    precision = training_precision("cpu")
     left = settings.steps(len(labels))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.peak_learning_rate, total_steps=left
@@ -63,7 +65,9 @@ def train_supervised(
     while left > 0:
         order = torch.randperm(len(labels), generator=generator)
         for batch in order.split(settings.batch_size)[:left]:
-            loss = F.cross_entropy(model(to_pixels(images[batch])), labels[batch])
+            with multiplying_in(precision, "cpu"):
+                logits = model(to_pixels(images[batch]))
+            loss = F.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -77,7 +81,7 @@ def supervised_accuracy(model: ConvClassifier, split: Split) -> float:
     """Return the share of a split's images that the network names correctly."""
     if len(split) == 0:
         raise ValueError("There are no images to score.")
-    predicted = [model(to_pixels(batch)).argmax(dim=1) for batch in split.images.split(1000)]
+    predicted = [model(to_pixels(batch)).argmax(dim=1) for batch in split.images.split(200)]
     return (torch.cat(predicted) == split.labels).float().mean().item()
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.data import to_pixels
-from vaelib.devices import training_precision
+from vaelib.devices import multiplying_in, training_precision
 from vaelib.objective import ElboTerms, elbo_terms
 
 EVALUATION_SEED = 1234  # the same noise for every model that is measured
@@ -185,8 +185,7 @@ class _Step:
         Raises TrainingError, which says `where`, and leaves the weights as they are where the
         objective is no number.
         """
-        lower = self.precision != torch.float32
-        with torch.autocast(pixels.device.type, self.precision, enabled=lower):
+        with multiplying_in(self.precision, pixels.device):
             terms = elbo_terms(self.model, pixels, self.generator)
         loss = -terms.elbo.mean()
         if not torch.isfinite(loss):
