@@ -77,8 +77,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
         "graph",
         "spread_labels",
-        "modes @ (decay * (modes.T @ (heat * root_degree))) / root_degree → "
-        "modes @ (decay * (modes.T @ (heat * root_degree))) * root_degree",
+        "(share @ modes.T).T / root_degree → (share @ modes.T).T * root_degree",
     ): "a factor of an image's row, which the balance takes out again",
     ("graph", "spread_labels", "float(graph.rates[n_classes - 1]) → graph.rates[n_classes - 1]"): (
         "a numpy scalar divides as a float does"
@@ -98,8 +97,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         ("logistic", "fit_logistic_regression", change): reason
         for reason, changes in {
             "where the numbers lie in memory": (
-                "parameters[:, :-1].contiguous() → parameters[:, :-1]",
-                "parameters[:, -1].contiguous() → parameters[:, -1]",
+                "weight.contiguous() → weight",
                 "F.one_hot(labels).float().T.contiguous() → F.one_hot(labels).float().T",
             ),
             "torch turns the whole numbers 0 and 1 into floats where it multiplies": (
@@ -107,11 +105,16 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
             ),
             "scipy turns what it is given into float64": (
                 "loss.item() → loss",
-                "slope.double().numpy() → slope.double()",
-                "slope.double() → slope",
+                "(slope @ scale.T).double().numpy() → (slope @ scale.T).double()",
+                "(slope @ scale.T).double() → slope @ scale.T",
             ),
-            "how many threads compute, not what they compute": (
-                "features.size < LARGE → features.size <= LARGE",
+            "how many rows are summed at a time": (
+                "BLOCK // rows.shape[1] → BLOCK * rows.shape[1]",
+                "1 → 2 in max(1, BLOCK // rows.shape[1])",
+            ),
+            "both are cut at the same rows": ("True → False in strict=True",),
+            "the objective is convex: where the search starts is not where it ends": (
+                "np.zeros(shape) → np.ones(shape)",
             ),
         }.items()
         for change in changes

@@ -20,3 +20,10 @@ def test_precision_is_what_the_processor_has(monkeypatch):
         expected = torch.bfloat16 if native else torch.float32
         assert devices.training_precision("cpu") == expected
     assert devices.training_precision("mps") == torch.float32
+
+
+def test_matrices_are_multiplied_in_the_precision_asked_for():
+    with devices.multiplying_in(torch.bfloat16, "cpu"):
+        assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.bfloat16
+    with devices.multiplying_in(torch.float32, "cpu"):
+        assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.float32

@@ -669,6 +669,7 @@ BAD_CALLS = {
     "convolutions": [],  # the networks check their sizes
     "best_device": [],  # takes nothing
     "training_precision": [],  # torch itself names the devices it knows
+    "multiplying_in": [],  # the same
     "binarise": [
         lambda: vaelib.binarise(IMAGES.float(), 0),
         lambda: vaelib.binarise(IMAGES[:, :5], 0),

@@ -182,8 +182,8 @@ def spread_labels(
     heat = torch.zeros(n, n_classes)
     heat[chosen] = _one_hot(labels, n_classes)
     for time in schedule:
-        decay = torch.exp(-time * rates)[:, None]  # (Q, 1)
-        flowed = modes @ (decay * (modes.T @ (heat * root_degree))) / root_degree  # (N, C)
+        share = (heat * root_degree).T @ modes * torch.exp(-time * rates)  # (C, Q)
+        flowed = (share @ modes.T).T / root_degree  # (N, C)
         decided = balance(flowed.clamp_min(1e-6)).argmax(dim=1)  # (N,)
         decided[chosen] = labels
         heat = _one_hot(decided, n_classes)
