@@ -55,9 +55,15 @@ def shown(cell):
     return text, data
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """What one notebook trains, the next ones find, as a reader's would."""
+    return tmp_path_factory.mktemp("runs")
+
+
 @pytest.fixture
-def environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("VAELIB_RUNS", str(tmp_path / "runs"))
+def environment(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("VAELIB_RUNS", str(runs))
     return tmp_path
 
 
@@ -68,7 +74,7 @@ def environment(tmp_path, monkeypatch):
         pytest.param(
             path,
             id=path.stem,
-            marks=pytest.mark.long if path.stem[:2] == "01" else pytest.mark.slowest,
+            marks=pytest.mark.long if path.stem[:2] in ("01", "03") else pytest.mark.slowest,
         )
         for path in NOTEBOOKS
     ],

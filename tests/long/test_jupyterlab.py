@@ -152,13 +152,7 @@ def run_all(browser):
     wait(browser, 1500, ended, "the end of the last cell")
 
 
-def with_marks(path):
-    """The two notebooks that take minutes, and hold a panel to move, are run by hand."""
-    marks = [pytest.mark.slowest] if path.stem[:2] in ("02", "04") else []
-    return pytest.param(path, id=path.stem, marks=marks)
-
-
-@pytest.mark.parametrize("stored", [with_marks(path) for path in NOTEBOOKS])
+@pytest.mark.parametrize("stored", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_in_jupyterlab(stored, lab, browser):
     with screenshot_on_failure(browser, stored.stem):
         open_notebook(browser, lab, stored)
