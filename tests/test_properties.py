@@ -510,7 +510,7 @@ CLASSIFIER = logistic.LinearClassifier(torch.zeros(4, 3), torch.zeros(4))
 
 
 VIEWS = sampling.Views(GOOD, LABELS_40, n_samples=2)
-BRIEFLY = supervised.SupervisedSettings(least_steps=1)
+BRIEFLY = supervised.SupervisedSettings(least_steps=1, steps_per_root=0)
 
 
 def labels_40(**others):
@@ -664,6 +664,8 @@ BAD_CALLS = {
     "SupervisedSettings": [
         lambda: supervised.SupervisedSettings(batch_size=0),
         lambda: supervised.SupervisedSettings(least_steps=0),
+        lambda: supervised.SupervisedSettings(steps_per_root=-1),
+        lambda: supervised.SupervisedSettings(steps_per_root=math.nan),
         lambda: supervised.SupervisedSettings(peak_learning_rate=math.nan),
     ],
     "convolutions": [],  # the networks check their sizes

@@ -13,9 +13,9 @@ QUICK = SupervisedSettings(least_steps=40)
 
 
 def test_steps_grow_with_the_images_but_never_fall_below_the_least():
-    settings = SupervisedSettings(batch_size=64, epochs=2, least_steps=120)
+    settings = SupervisedSettings(least_steps=120, steps_per_root=8)
     assert settings.steps(10) == 120
-    assert settings.steps(50_000) == 2 * 782
+    assert settings.steps(2500) == 8 * 50
 
 
 def test_it_learns_from_a_hundred_labels(mnist, small):

@@ -1,5 +1,6 @@
 """The rival without a VAE: the same convolutional encoder, trained on the labelled images alone."""
 
+import math
 import threading
 from dataclasses import dataclass
 
@@ -21,24 +22,25 @@ class SupervisedSettings:
     Attributes
     ----------
     batch_size : images a step, or all the labelled ones where they are fewer.
-    epochs, least_steps : as many passes over the labelled images, but at least that many steps.
+    least_steps, steps_per_root : `steps_per_root` · √N steps for N labels, but at least that many:
+        more labels are worth more steps, though fewer passes over each.
     peak_learning_rate : Adam's, at the top of the schedule.
     """
 
     batch_size: int = 64
-    epochs: int = 2
     least_steps: int = 120
+    steps_per_root: float = 8.0
     peak_learning_rate: float = 4e-3
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.epochs, self.least_steps) < 1:
-            raise ValueError(f"Training needs at least one image a batch, epoch and step: {self}.")
+        if min(self.batch_size, self.least_steps) < 1 or not 0 <= self.steps_per_root < math.inf:
+            raise ValueError(f"Training needs at least one image a batch, and one step: {self}.")
         if not 0 < self.peak_learning_rate < float("inf"):
             raise ValueError(f"The learning rate must be a positive number: {self}.")
 
     def steps(self, n_images: int) -> int:
         """Return how many steps are taken on `n_images` labelled images."""
-        return max(self.least_steps, self.epochs * -(-n_images // self.batch_size))
+        return max(self.least_steps, round(self.steps_per_root * n_images**0.5))
 
 
 def train_supervised(

@@ -29,9 +29,10 @@ def scatter_panels(
     panels: Mapping[str, NDArray[np.float32]], labels: Tensor, classes: Sequence[str], title: str
 ) -> Figure:
     """Show several layouts of the same points side by side: panel title → positions (N, 2)."""
-    figure = Figure(figsize=(3.7 * len(panels), 4.4), layout="constrained")
+    figure = Figure(figsize=(3.7 * len(panels), 4.6), layout="constrained")
     for ax, (name, positions) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        draw_classes(ax, positions, labels, classes, size=3, fontsize=12)
+        draw_classes(ax, positions, labels, classes, size=7, fontsize=12)
+        ax.set_aspect("equal", adjustable="datalim")  # all boxes stay of one size
         ax.set_title(name, weight="normal")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
