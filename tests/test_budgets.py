@@ -66,6 +66,26 @@ def test_strength_is_chosen_on_validation_and_not_on_test(problem):
     assert noisy.strengths[30] in budgets.INVERSE_STRENGTHS
 
 
+def test_budgets_are_so_many_of_each_class_and_all():
+    mnist_like = torch.arange(50_000) % 10
+    expected = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
+    assert budgets.budgets_of(mnist_like) == expected
+    unequal = torch.tensor([0] * 40 + [1] * 7 + [2] * 30)
+    assert budgets.budgets_of(unequal) == (3, 6, 15, 77)
+    assert budgets.budgets_of(torch.tensor([0, 1])) == (2,)
+
+
+def test_cells_are_in_the_order_of_the_budgets(cells):
+    assert [cell.budget for cell in cells] == sorted(cell.budget for cell in cells)
+
+
+def test_strength_is_searched_for_with_a_budget_that_can_be_filled(problem, monkeypatch):
+    methods, labels = problem
+    monkeypatch.setattr(budgets, "LARGEST_SEARCH", 100)  # 90 is the largest budget within
+    all_labels = budgets.choose_strength(methods["noisy"].features, labels, 600)
+    assert all_labels == budgets.choose_strength(methods["noisy"].features, labels, 90)
+
+
 def test_threads_give_the_same_numbers(problem, cells):
     methods, labels = problem
     with joblib.parallel_config(backend="threading", n_jobs=2):
@@ -100,7 +120,7 @@ def test_a_method_sees_only_the_rows_it_may_look_at(problem):
         return 0.5
 
     budgets.run_grid({"spy": method}, labels.train, (6, 30))
-    assert seen == [(n, draw, [n // 3] * 3) for n in (6, 30) for draw in range(10)]
+    assert seen == [(n, draw, [n // 3] * 3) for n in (30, 6) for draw in range(10)]
 
 
 def test_summary_of_one_draw_claims_no_interval():

@@ -138,7 +138,7 @@ def test_accuracy_by_budget_names_every_curve_and_result():
         "short and low": {10: (0.35, 0.02)},
     }
     figure = plots.accuracy_by_budget(curves, {"theirs": {100: 0.85}}, "accuracy", "protocol")
-    assert {*curves, "theirs", "protocol"} <= set(words(figure))
+    assert {*curves, "a", "a  theirs", "protocol"} <= set(words(figure))
     heights = [text.get_position()[1] for text in figure.axes[0].texts if "long" in text.get_text()]
     assert heights[0] != heights[1]
 

@@ -636,6 +636,7 @@ BAD_CALLS = {
     ],
     "score_of": [lambda: budgets.score_of([])],
     "table": [lambda: budgets.table({})],
+    "budgets_of": [lambda: budgets.budgets_of(LABELS_40[:0])],
     "draws_of": [lambda: budgets.draws_of(0, 40), lambda: budgets.draws_of(41, 40)],
     "summarise": [],  # no cells, no scores
     "draw_samples": [

@@ -19,7 +19,7 @@ from vaelib.latent import FloatArray, check_features
 from vaelib.logistic import fit_logistic_regression
 from vaelib.threads import one_thread
 
-BUDGETS = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
+PER_CLASS = (1, 2, 5, 10, 30, 60, 100, 300, 1000)  # labels of each class
 INVERSE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 # the ridge is searched for with at most so many labels; above, what was best there is used
 LARGEST_SEARCH = 10_000
@@ -61,9 +61,7 @@ class LogisticMethod:
     strengths: Mapping[int, float]
 
     @classmethod
-    def tuned(
-        cls, features: Features, labels: Labels, budgets: Sequence[int] = BUDGETS
-    ) -> "LogisticMethod":
+    def tuned(cls, features: Features, labels: Labels, budgets: Sequence[int]) -> "LogisticMethod":
         """Choose C for every budget. Raises ValueError where features and labels do not fit."""
         check_features(features.test, labels.test)
         return cls(features, labels, {n: choose_strength(features, labels, n) for n in budgets})
@@ -117,6 +115,20 @@ class Score(NamedTuple):
     draws: int
 
 
+def budgets_of(labels: Tensor) -> tuple[int, ...]:
+    """Return the numbers of labels to compare: a few of each class, up to all that there are.
+
+    `labels`: the training images', (N,). For MNIST: 10, 20, 50, 100, 300, 600, 1,000, 3,000,
+    10,000 and 50,000. A budget that the smallest class cannot fill is left out. Raises
+    ValueError where there are no labels.
+    """
+    if len(labels) == 0:
+        raise ValueError("There are no labels to share out.")
+    counts = labels.unique(return_counts=True)[1]
+    even = [n * len(counts) for n in PER_CLASS if n <= counts.min()]
+    return (*(budget for budget in even if budget < len(labels)), len(labels))
+
+
 def draws_of(budget: int, n_images: int) -> int:
     """Return how many draws a budget gets: 10 up to 1,000 labels, 3 above, 1 of all there are."""
     if not 0 < budget <= n_images:
@@ -134,7 +146,8 @@ def choose_strength(features: Features, labels: Labels, budget: int) -> float:
     """
     check_features(features.train, labels.train)
     check_features(features.validation, labels.validation)
-    largest = LARGEST_SEARCH if features.train.shape[1] <= 100 else LARGEST_SEARCH_WIDE
+    limit = LARGEST_SEARCH if features.train.shape[1] <= 100 else LARGEST_SEARCH_WIDE
+    largest = max(n for n in budgets_of(labels.train) if n <= limit)
     chosen = label_budget(labels.train, min(budget, largest), seed=0)
     rows, truth = features.train[chosen], labels.train[chosen]
     scores = [
@@ -147,7 +160,7 @@ def choose_strength(features: Features, labels: Labels, budget: int) -> float:
 def run_grid(
     methods: Mapping[str, Method],
     labels: Tensor,
-    budgets: Sequence[int] = BUDGETS,
+    budgets: Sequence[int],
     on_cell: Callable[[int, int], None] | None = None,
 ) -> list[Cell]:
     """Score every method × budget × draw on the test images; `labels` are the training images'.
@@ -158,7 +171,7 @@ def run_grid(
     """
     tasks = [
         (name, budget, draw)
-        for budget in budgets
+        for budget in sorted(budgets, reverse=True)  # no thread has a long task left at the end
         for name in methods
         for draw in range(draws_of(budget, len(labels)))
     ]
@@ -172,7 +185,7 @@ def run_grid(
             done.append(cell)
             if on_cell:
                 on_cell(len(done), len(tasks))
-    return done
+    return sorted(done, key=lambda cell: budgets.index(cell.budget))
 
 
 def _score(method: Method, labels: Tensor, name: str, budget: int, draw: int) -> Cell:
@@ -204,13 +217,14 @@ def score_of(accuracies: Sequence[float]) -> Score:
     )
 
 
-def table(summary: Mapping[str, Mapping[int, Score]], budgets: Sequence[int] = BUDGETS) -> str:
+def table(summary: Mapping[str, Mapping[int, Score]]) -> str:
     """Return the summary as a table in plain text: a line a method, a column a budget, in %.
 
     Where there are several draws, ± gives half the 95 % interval of their mean.
     """
     if not summary:
         raise ValueError("There is nothing to show: the summary is empty.")
+    budgets = sorted({budget for curve in summary.values() for budget in curve})
     width = max(len(name) for name in summary) + 2
     lines = ["labels".ljust(width) + "".join(f"{budget:>10,}" for budget in budgets)]
     for name, curve in summary.items():

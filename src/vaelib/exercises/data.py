@@ -101,10 +101,10 @@ def check_log_likelihood(log_likelihood: Callable[[Tensor, Tensor], Tensor]) -> 
 def check_baseline(
     classify: Callable[[Tensor, Tensor, Tensor], object], dataset: Dataset, n_draws: int = 3
 ) -> str:
-    """Check a classifier (100 images, their labels, new images) → classes, against the bar."""
-    scores = []
+    """Check a classifier (images, their labels, new images) → classes: ten labels of each class."""
+    scores, n_labels = [], 10 * len(dataset.classes)
     for draw in range(n_draws):
-        labelled = dataset.train[label_budget(dataset.train.labels, 100, seed=100 + draw)]
+        labelled = dataset.train[label_budget(dataset.train.labels, n_labels, seed=100 + draw)]
         generator = torch.Generator().manual_seed(draw)
         new = dataset.test[torch.randperm(len(dataset.test), generator=generator)[:2000]]
         scores.append(_score(classify, labelled, new))
@@ -116,9 +116,11 @@ def check_baseline(
     if np.mean(scores) < BASELINE_BAR:
         raise Hint(
             f"{np.mean(scores):.1%} over {n_draws} draws; the bar is {BASELINE_BAR:.0%}. What do "
-            "you know of handwriting that 100 images cannot teach? Look into vaelib.deskew."
+            f"you know of handwriting that {n_labels} images cannot teach? Look into vaelib.deskew."
         )
-    return f"{np.mean(scores):.1%} over {n_draws} draws of 100 labels: well above the baseline."
+    return (
+        f"{np.mean(scores):.1%} over {n_draws} draws of {n_labels} labels: well above the baseline."
+    )
 
 
 def _score(classify: Callable[..., object], labelled: Split, new: Split) -> float:

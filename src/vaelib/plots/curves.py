@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from vaelib.plots.style import (
@@ -12,7 +13,6 @@ from vaelib.plots.style import (
     CLASS_COLOURS,
     GREEN,
     GREY,
-    INK,
     ORANGE,
     RED,
     YELLOW,
@@ -166,28 +166,44 @@ def accuracy_by_budget(
             )  # fmt: skip
     for number, (name, points) in enumerate(published.items()):
         letter = "abcdefgh"[number]
-        beside = 1.07 ** (number - len(published) / 2)  # so that equal results stay legible
-        ax.plot(
-            [beside * budget for budget in points], list(points.values()), linestyle="",
-            color=INK, marker=f"${letter}$", markersize=8, label=name,
-        )  # fmt: skip
-    ticks = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99]
-    ax.set(xscale="log", yscale="logit", xlim=(8, 30 * last), ylim=(0.28, 0.99))
-    ax.set(xlabel="labelled images, class-balanced", ylabel="test accuracy, % (logit scale)")
-    ax.set_yticks(ticks, [f"{100 * tick:.0f}" for tick in ticks])
-    ax.set_xticks([10, 100, 1000, 10_000, 50_000], ["10", "100", "1,000", "10,000", "50,000"])
-    ax.minorticks_off()
+        beside = 1.11 ** (number - len(published) / 2)  # so that equal results stay legible
+        for budget, accuracy in points.items():
+            ax.text(
+                beside * budget, accuracy, letter, ha="center", va="center", weight="bold",
+                fontsize=10, path_effects=[withStroke(linewidth=2, foreground="w")],
+            )  # fmt: skip
+        ax.plot([], linestyle="", label=f"{letter}  {name}")
+    _accuracy_axes(ax, curves)
     _label_ends(ax, last, ends)
-    ax.legend(title="published (Kingma et al. 2014)", loc="lower right", fontsize=10)
+    if published:
+        title_of_letters = "published (Kingma et al. 2014)"
+        ax.legend(title=title_of_letters, loc="lower right", fontsize=10, handlelength=0)
     ax.set_title(title, pad=12)
     figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
     return figure
+
+
+def _accuracy_axes(ax: Axes, curves: Mapping[str, Mapping[int, tuple[float, float]]]) -> None:
+    """Stretch both axes: a factor of labels, and a factor of errors, is as long everywhere."""
+    budgets = {budget for curve in curves.values() for budget in curve}
+    first, last = min(budgets), max(budgets)
+    heights = [mean for curve in curves.values() for mean, _ in curve.values()]
+    lowest, highest = min(0.28, *heights), min(max(0.99, *heights), 0.999)
+    ticks = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999]
+    ticks = [tick for tick in ticks if lowest <= tick <= highest]
+    ax.set(xscale="log", yscale="logit", xlim=(0.8 * first, 30 * last), ylim=(lowest, highest))
+    ax.set(xlabel="labelled images, class-balanced", ylabel="test accuracy, % (logit scale)")
+    ax.set_yticks(ticks, [f"{100 * tick:.3g}" for tick in ticks])
+    between = [10**k for k in range(1, 6) if 2 * first < 10**k < last / 2]
+    ax.set_xticks([first, *between, last], [f"{n:,}" for n in (first, *between, last)])
+    ax.minorticks_off()
 
 
 def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
     """Name each curve right of its last point, the names pushed apart where curves end together."""
     lowest_free = -np.inf
     for height, name, colour in sorted(ends):
+        height = min(height, 0.999)
         place = max(np.log(height / (1 - height)), lowest_free)
         lowest_free = place + 0.2
         ax.text(
