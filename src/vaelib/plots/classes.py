@@ -20,7 +20,7 @@ def class_scatter(
     """Show points in the plane, coloured by class, with the class's name at its middle."""
     figure = Figure(figsize=(8, 7.2), layout="constrained")
     ax = figure.subplots()
-    draw_classes(ax, positions, labels, classes)
+    draw_classes(ax, positions, labels, classes, size=16)
     ax.set_title(title)
     return figure
 
