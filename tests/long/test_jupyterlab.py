@@ -1,4 +1,4 @@
-"""The real JupyterLab in a real browser: open each notebook, run all cells, look at the page."""
+"""The real JupyterLab in a real browser: run each notebook, move its sliders, do its exercises."""
 
 import os
 import re
@@ -9,6 +9,7 @@ import time
 
 import nbformat
 import pytest
+from attempts import EXERCISES, LONG_MISTAKES, MISTAKES, checker_call, written_out
 from bare import ROOT
 from pages import chromium, missing_pictures, screenshot_on_failure
 from selenium.webdriver.common.by import By
@@ -27,6 +28,7 @@ return [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')].map(cell
     errors: text(cell, '[data-mime-type="application/vnd.jupyter.error"]'),
     warnings: text(cell, '[data-mime-type="application/vnd.jupyter.stderr"]'),
     pictures: cell.querySelectorAll('.jp-OutputArea-output img').length,
+    result: text(cell, '.jp-OutputArea-executeResult').join(''),
 }));
 """
 FIRST_SLIDERS = """
@@ -129,7 +131,7 @@ def choose(browser, menu, entry):
 
 def open_notebook(browser, lab, path):
     browser.get(lab.format(name=path.name))
-    n_cells = sum(c.cell_type == "code" for c in nbformat.read(path, as_version=4).cells)
+    n_cells = len(code_cells(path))
     wait(browser, 120, lambda b: len(cells(b)) == n_cells, f"the {n_cells} cells of {path.name}")
     bar = "return document.querySelector('#jp-main-statusbar')?.textContent ?? ''"
     wait(browser, 120, lambda b: "| Idle" in b.execute_script(bar), "an idle kernel")
@@ -162,6 +164,7 @@ def test_notebook_runs_in_jupyterlab(stored, lab, browser):
         assert_as_many_pictures(cells(browser), stored_pictures(stored))
         assert missing_pictures(browser, within=".jp-OutputArea") == []
         move_sliders(browser, stored)
+        do_exercises(browser, stored)
         choose(browser, "Kernel", "Shut Down Kernel")
 
 
@@ -175,8 +178,7 @@ def stored_pictures(path):
     """How many pictures each code cell of the repository's notebook shows."""
     return [
         sum("image/png" in output.get("data", {}) for output in cell.outputs)
-        for cell in nbformat.read(path, as_version=4).cells
-        if cell.cell_type == "code"
+        for cell in code_cells(path)
     ]
 
 
@@ -190,8 +192,11 @@ def move_sliders(browser, stored):
 
 
 def code(path):
-    cells = nbformat.read(path, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return "\n".join(cell.source for cell in code_cells(path))
+
+
+def code_cells(path):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
 
 
 def wait_for_sliders(browser):
@@ -210,3 +215,32 @@ def move(browser, handle):
         return browser.execute_script(PICTURES_OF_CELL, handle) not in (before, [])
 
     wait(browser, 120, followed, "a new picture")
+
+
+def do_exercises(browser, stored):
+    """Answer each exercise first with a usual mistake, then as its folded solution does."""
+    wrong = {name: attempt for name, attempt, _ in reversed(MISTAKES + LONG_MISTAKES)}
+    for number, cell in enumerate(code_cells(stored)):
+        if "-try-" in cell.id:
+            name = cell.id.replace("-try", "")
+            attempts = {"✗": written_out(name, wrong[name]), "✓": EXERCISES[name][2]}
+            for sign, attempt in attempts.items():
+                answer(browser, number, f"{attempt}\n\n\n{checker_call(name)}", sign)
+
+
+def answer(browser, number, source, sign):
+    """Replace a cell's text, run it with Shift and Enter, and wait for the checker's verdict."""
+    cell = browser.find_elements(By.CSS_SELECTOR, ".jp-NotebookPanel .jp-CodeCell")[number]
+    editor = cell.find_element(By.CSS_SELECTOR, ".cm-content")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", editor)
+    editor.click()
+    editor.send_keys(Keys.CONTROL, "a")
+    browser.execute_cdp_cmd("Input.insertText", {"text": source})
+    editor.send_keys(Keys.SHIFT, Keys.ENTER)
+
+    def judged(browser):
+        now = cells(browser)[number]
+        assert now["errors"] == []
+        return now["result"].startswith(sign)
+
+    wait(browser, 120, judged, f"{sign} in code cell {number + 1}")
