@@ -15,13 +15,13 @@ run: .venv/installed ## execute the four notebooks in place; figures and numbers
 test: .venv/installed ## style, unit tests, and the notebooks through nbval
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not long and not slowest" --cov=vaelib --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -m "not long" --cov=vaelib --cov-report=term --cov-fail-under=95
 	rm -rf $(TEST_FOLDER) && mkdir -p $(TEST_FOLDER)
 	VAELIB_RUNS=$(TEST_FOLDER)/runs VAELIB_FIGURES=$(TEST_FOLDER)/figures \
 		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
 
 test-all: .venv/installed ## the long tests, beside make test
-	$(BIN)/python -m pytest -m "long and not slowest"
+	$(BIN)/python -m pytest -m long
 
 bench: run ## run the notebooks, then measure against the recipes that people would copy
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"

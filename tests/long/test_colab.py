@@ -4,7 +4,8 @@ The kernel runs in an environment without the package, in an empty folder with t
 it finds a stand-in for Colab's own module, and the address in the set-up cell leads to a clone of
 this working tree. It also gets no more memory than Binder gives: each process at most 2 GB of its
 own data (`ulimit -d`; `ulimit -v` would count the address space, of which torch reserves far more
-than it uses), and all of them together at most 2 GB, measured as what they really occupy.
+than it uses), and all of them together at most 2 GB, measured as what they really occupy. Every
+code cell is run twice in a row, as a reader may: the second time must give the same numbers.
 """
 
 import json
@@ -17,6 +18,7 @@ import psutil
 import pytest
 from bare import ADDRESS, ROOT
 from nbclient import NotebookClient
+from twice import execute_twice
 
 from vaelib.execute import CONFIG
 
@@ -25,6 +27,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 MEMORY = 2 * 10**9  # bytes
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TRAINS_FIRST = ("03", "04")
+CLONE = ADDRESS.repo.split("/")[1]  # the folder that the set-up cell makes
 
 
 class OccupiedMemory(threading.Thread):
@@ -88,17 +91,14 @@ def colab(without_vaelib, repository, tmp_path, monkeypatch):
     return environment
 
 
-def execute(notebook, folder):
-    client = NotebookClient(
+def client_for(notebook, folder):
+    return NotebookClient(
         notebook,
         timeout=1200,
         kernel_name="colab",
         config=CONFIG,
         resources={"metadata": {"path": str(folder)}},
     )
-    with OccupiedMemory() as memory:
-        client.execute()
-    return memory.peak
 
 
 def outputs(notebook, kind):
@@ -120,10 +120,12 @@ def test_notebook_runs_alone_on_colab(stored, colab, tmp_path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
-    occupied = execute(notebook, content)
-    print(f"{stored.stem}: {occupied / 1e9:.2f} GB")
+    with OccupiedMemory() as memory:
+        differences = execute_twice(client_for(notebook, content), content / CLONE / "figures")
+    print(f"{stored.stem}: {memory.peak / 1e9:.2f} GB")
 
-    assert occupied < MEMORY
+    assert memory.peak < MEMORY
+    assert differences == []
     assert pictures(notebook) == pictures(nbformat.read(stored, as_version=4)) > 0
     text = "\n".join(output.text for output in outputs(notebook, "stream"))
     assert [o.text for o in outputs(notebook, "stream") if o.name == "stderr"] == []
@@ -151,8 +153,8 @@ def assert_second_run_does_nothing(set_up, content, colab):
     check = "from vaelib.paths import project_root\nprint(project_root())"
     cells = [set_up.source, check, set_up.source]
     again = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    execute(again, content)
+    client_for(again, content).execute()
     [printed] = outputs(again, "stream")
-    assert printed.text.strip() == str(content / ADDRESS.repo.split("/")[1])
+    assert printed.text.strip() == str(content / CLONE)
     assert noted.stat().st_mtime_ns == was_noted
     assert sorted(content.iterdir()) == had
