@@ -101,10 +101,16 @@ def test_images_beside_class_folders_are_refused(folder):
 def test_a_class_with_too_few_images_is_named(folder):
     for number in range(11):
         (folder / "seven" / f"{number:02}.png").unlink()
-    with pytest.raises(DataError, match="seven holds 9 images, and each class needs 10"):
+    with pytest.raises(DataError, match="seven holds 9 images, and each class needs 20"):
         vaelib.load_folder(folder)
 
 
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="holds 0 images"):
         vaelib.load_folder(tmp_path)
+
+
+def test_a_folder_with_another_data_set_s_name_is_refused(folder):
+    renamed = folder.rename(folder.parent / "mnist")
+    with pytest.raises(DataError, match="name of another data set"):
+        vaelib.load_folder(renamed)

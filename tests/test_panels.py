@@ -168,3 +168,13 @@ def test_the_pad_is_one_attribute_after_another():
     canvas = dict(tags)["canvas"]
     assert canvas["onpointermove"].endswith("this.at=[x,y];")
     assert canvas["onpointerup"].endswith("}));")
+
+
+def test_two_classes_have_a_place_in_the_plane_too(model, small):
+    two = small.train[small.train.labels < 2]
+
+    def probabilities(means):
+        return np.full((len(means), 2), 0.5)
+
+    panel = panels.DigitPanel(model, probabilities, two, small.test.images, ("0", "1"))
+    assert panel.answer(two.images[0]).place.shape == (2,)

@@ -143,6 +143,14 @@ def test_accuracy_by_budget_names_every_curve_and_result():
     assert heights[0] != heights[1]
 
 
+def test_accuracy_by_budget_shows_a_perfect_score_and_nothing_published():
+    figure = plots.accuracy_by_budget({"all right": {3: (0.9, 0.2), 30: (1.0, 0.0)}}, {}, "t", "p")
+    [ax] = figure.axes
+    [line] = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o"]
+    assert ax.get_ylim()[0] <= min(line.get_ydata()) <= max(line.get_ydata()) <= ax.get_ylim()[1]
+    assert ax.get_legend() is None
+
+
 def test_score_overlap_counts_the_wrong_side():
     pair = np.array([-2.0, 1.0]), np.array([3.0, 2.0])
     scores = {"line": pair, "curve": (pair[0] - 5, pair[1])}

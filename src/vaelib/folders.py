@@ -8,11 +8,11 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from vaelib.data import IMAGE_SHAPE, DataError, Dataset, Split
+from vaelib.data import IMAGE_SHAPE, NAMES, DataError, Dataset, Split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 SHARES = (0.7, 0.15)  # of training and validation; the rest is the test
-FEWEST = 10  # images a class: every split needs some
+FEWEST = 20  # images a class: ten labels of each, and every split needs some
 
 
 def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Dataset:
@@ -29,11 +29,13 @@ def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Datase
     ------
     DataError
         For a folder that is missing, empty or mixed, an image of another size, a file that is
-        no image, a class with fewer than ten images.
+        no image, a class with fewer than twenty images.
     """
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"There is no folder {path}. Give the folder that holds the images.")
+    if path.resolve().name.lower() in map(str.lower, NAMES):
+        raise DataError(f"{path} has the name of another data set, whose models it would replace.")
     folders = _class_folders(path)
     images = {folder.name: _read_images(folder) for folder in folders}
     if invert:

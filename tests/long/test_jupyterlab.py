@@ -28,7 +28,7 @@ return [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')].map(cell
     errors: text(cell, '[data-mime-type="application/vnd.jupyter.error"]'),
     warnings: text(cell, '[data-mime-type="application/vnd.jupyter.stderr"]'),
     pictures: cell.querySelectorAll('.jp-OutputArea-output img').length,
-    result: text(cell, '.jp-OutputArea-executeResult').join(''),
+    result: text(cell, '.jp-OutputArea-executeResult .jp-OutputArea-output').join(''),
 }));
 """
 FIRST_SLIDERS = """

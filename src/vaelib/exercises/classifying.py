@@ -65,7 +65,8 @@ def check_half_width(half_width: Callable[[list[float]], float]) -> str:
 @checker
 def check_features(build: Callable[[Split, Split], tuple[object, object]], dataset: Dataset) -> str:
     """Check training and test split → features of each, made without labels or test images."""
-    train, test = dataset.train[:600], dataset.test[:300]
+    half = min(300, len(dataset.test) // 2)
+    train, test = dataset.train[:600], dataset.test[:half]
     features, test_features = _features(build, train, test)
     if len(features) != len(train) or len(test_features) != len(test) or features.ndim != 2:
         raise Hint("Return two arrays (N, D), a row for each training and each test image.")
@@ -79,14 +80,14 @@ def check_features(build: Callable[[Split, Split], tuple[object, object]], datas
             "The features change when the labels are shuffled: the encoder has used the labels. "
             "Then a few labels are not all that was used."
         )
-    other, _ = _features(build, train, dataset.test[300:600])
+    other, _ = _features(build, train, dataset.test[half : 2 * half])
     if not _same(features, other):
         raise Hint(
             "The training features change with the test images: something was fitted on both. Fit "
             "on training images, and only apply it to the test images."
         )
-    half = as_tensor(attempt(build, train, test[:100])[1]).numpy()
-    if not _same(test_features[:100], half):
+    third = as_tensor(attempt(build, train, test[: half // 3])[1]).numpy()
+    if not _same(test_features[: half // 3], third):
         raise Hint(
             "A test image's features depend on the other test images: scale by the training "
             "images' mean and spread, not by their own."
@@ -118,7 +119,8 @@ def check_few_labels(
 ) -> str:
     """Check (features, chosen, labels of the chosen, new features) → classes of the new ones.
 
-    Five labels a class are given. The bar is logistic regression on the same, plus five points.
+    Five labels a class are given, or as many as the rarest has. The bar is logistic regression
+    on the same, plus five points.
     """
     gains, scores = [], []
     half = min(1000, len(new_labels) // 2)
@@ -126,7 +128,8 @@ def check_few_labels(
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(draw))
         order = order[:n_images]
         crowd, truth = features[order.numpy()], labels[order]
-        chosen = label_budget(truth, 5 * len(truth.unique()), seed=draw)
+        counts = truth.unique(return_counts=True)[1]
+        chosen = label_budget(truth, min(5, int(counts.min())) * len(counts), seed=draw)
         few = truth[chosen]
         new = slice(half * draw, half * draw + half)
         answer = attempt(predict, crowd, chosen.numpy(), few.numpy(), new_features[new])

@@ -54,12 +54,15 @@ class DigitPanel:
         classes: Sequence[str],
         first: int = 0,
     ) -> None:
+        from sklearn.decomposition import PCA
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
         self.model, self.probabilities = model, probabilities
         self.images, self.classes, self.first = images, classes, first
         means = encode(model, known.images).mean
-        self.map = LinearDiscriminantAnalysis(n_components=2).fit(means, known.labels)
+        # two classes lie apart in one direction only
+        apart = LinearDiscriminantAnalysis if len(known.labels.unique()) > 2 else PCA
+        self.map = apart(n_components=2).fit(means, known.labels)
         self.places = self.map.transform(means).astype(np.float32)  # (N, 2)
         self.labels = known.labels
         self._background, self._to_picture = self._draw_background()

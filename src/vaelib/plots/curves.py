@@ -136,6 +136,9 @@ def bound_by_samples(
     return figure
 
 
+HIGHEST = 0.999  # on the logit scale of accuracies, where 1 is infinitely far away
+
+
 def accuracy_by_budget(
     curves: Mapping[str, Mapping[int, tuple[float, float]]],
     published: Mapping[str, Mapping[int, float]],
@@ -153,6 +156,7 @@ def accuracy_by_budget(
     legible = [colour for colour in CLASS_COLOURS if colour != YELLOW]
     for (name, curve), colour, marker in zip(curves.items(), legible, "osD^vPXhp", strict=False):
         means, errors = np.array(list(curve.values())).T
+        means = means.clip(max=HIGHEST)
         ax.errorbar(
             list(curve), means, np.nan_to_num(errors), color=colour, marker=marker, capsize=2
         )
@@ -188,10 +192,11 @@ def _accuracy_axes(ax: Axes, curves: Mapping[str, Mapping[int, tuple[float, floa
     budgets = {budget for curve in curves.values() for budget in curve}
     first, last = min(budgets), max(budgets)
     heights = [mean for curve in curves.values() for mean, _ in curve.values()]
-    lowest, highest = min(0.28, *heights), min(max(0.99, *heights), 0.999)
+    lowest, highest = min(0.28, *heights), min(max(0.99, *heights), HIGHEST)
     ticks = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999]
     ticks = [tick for tick in ticks if lowest <= tick <= highest]
-    ax.set(xscale="log", yscale="logit", xlim=(0.8 * first, 30 * last), ylim=(lowest, highest))
+    ax.set_yscale("logit", nonpositive="clip")  # a bar that ends above 1 is drawn to the edge
+    ax.set(xscale="log", xlim=(0.8 * first, 30 * last), ylim=(lowest, highest))
     ax.set(xlabel="labelled images, class-balanced", ylabel="test accuracy, % (logit scale)")
     ax.set_yticks(ticks, [f"{100 * tick:.3g}" for tick in ticks])
     between = [10**k for k in range(1, 6) if 2 * first < 10**k < last / 2]
@@ -203,7 +208,6 @@ def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
     """Name each curve right of its last point, the names pushed apart where curves end together."""
     lowest_free = -np.inf
     for height, name, colour in sorted(ends):
-        height = min(height, 0.999)
         place = max(np.log(height / (1 - height)), lowest_free)
         lowest_free = place + 0.2
         ax.text(

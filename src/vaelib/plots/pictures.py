@@ -63,7 +63,7 @@ def few_labels(
         )
     draw_picture(right, _mosaic(unlabelled, int(np.ceil(len(unlabelled) ** 0.5))))
     left.set_title(f"{len(labelled)} images with a label")
-    right.set_title(f"{len(unlabelled):,} of the 50,000 without one")
+    right.set_title(f"{len(unlabelled):,} of those without one")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 
