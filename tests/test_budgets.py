@@ -81,9 +81,17 @@ def test_cells_are_in_the_order_of_the_budgets(cells):
 
 def test_strength_is_searched_for_with_a_budget_that_can_be_filled(problem, monkeypatch):
     methods, labels = problem
-    monkeypatch.setattr(budgets, "LARGEST_SEARCH", 100)  # 90 is the largest budget within
-    all_labels = budgets.choose_strength(methods["noisy"].features, labels, 600)
-    assert all_labels == budgets.choose_strength(methods["noisy"].features, labels, 90)
+    asked = []
+
+    def spy(labels, budget, seed):
+        asked.append(budget)
+        return label_budget(labels, budget, seed)
+
+    monkeypatch.setattr(budgets, "LARGEST_SEARCH", 100)
+    monkeypatch.setattr(budgets, "label_budget", spy)
+    for budget in (600, 30):
+        budgets.choose_strength(methods["noisy"].features, labels, budget)
+    assert asked == [90, 30]  # 90 is the largest that three classes can share within 100
 
 
 def test_threads_give_the_same_numbers(problem, cells):

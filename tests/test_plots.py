@@ -50,11 +50,11 @@ def test_pixel_histogram_shows_shares():
 
 
 def test_few_labels_names_the_labelled():
-    figure = plots.few_labels(PICTURES[:4], list("abcd"), PICTURES[:9], "few")
+    figure = plots.few_labels(PICTURES[:4], list("abcd"), PICTURES[:9], 1234, "few")
     left, right = (ax.images[0].get_array() for ax in figure.axes)
     np.testing.assert_array_equal(left[:28, :28], PICTURES[0])
     np.testing.assert_array_equal(right[28:56, :28], PICTURES[3])
-    assert {*"abcd", "4 images with a label"} <= set(words(figure))
+    assert {*"abcd", "4 images with a label", "9 of the 1,234 without one"} <= set(words(figure))
 
 
 def history(n):

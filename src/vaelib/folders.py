@@ -28,14 +28,16 @@ def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Datase
     Raises
     ------
     DataError
-        For a folder that is missing, empty or mixed, an image of another size, a file that is
-        no image, a class with fewer than twenty images.
+        For a folder that is missing, empty, mixed or named like another data set, an image of
+        another size, a file that is no image, a class with fewer than twenty images.
     """
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"There is no folder {path}. Give the folder that holds the images.")
     if path.resolve().name.lower() in map(str.lower, NAMES):
-        raise DataError(f"{path} has the name of another data set, whose models it would replace.")
+        raise DataError(
+            f"{path} has the name of another data set, whose models it would replace. Rename it."
+        )
     folders = _class_folders(path)
     images = {folder.name: _read_images(folder) for folder in folders}
     if invert:

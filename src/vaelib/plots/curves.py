@@ -22,6 +22,8 @@ from vaelib.plots.style import (
 )
 from vaelib.training import EpochRecord
 
+HIGHEST = 0.999  # on the logit scale of accuracies, where 1 is infinitely far away
+
 
 def training_curves(history: Sequence[EpochRecord], title: str) -> Figure:
     """Show the ELBO over the epochs, and its two terms, for training and validation; in nats."""
@@ -136,9 +138,6 @@ def bound_by_samples(
     return figure
 
 
-HIGHEST = 0.999  # on the logit scale of accuracies, where 1 is infinitely far away
-
-
 def accuracy_by_budget(
     curves: Mapping[str, Mapping[int, tuple[float, float]]],
     published: Mapping[str, Mapping[int, float]],
@@ -168,6 +167,17 @@ def accuracy_by_budget(
                 name, (min(curve), means[0]), (10, 16 if above else -26), color=colour,
                 textcoords="offset points", weight="semibold", va="center",
             )  # fmt: skip
+    _accuracy_axes(ax, curves)
+    _label_ends(ax, last, ends)
+    if published:
+        _mark_published(ax, published)
+    ax.set_title(title, pad=12)
+    figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
+    return figure
+
+
+def _mark_published(ax: Axes, published: Mapping[str, Mapping[int, float]]) -> None:
+    """Put a letter at each published result, and the letters' names into the legend."""
     for number, (name, points) in enumerate(published.items()):
         letter = "abcdefgh"[number]
         beside = 1.11 ** (number - len(published) / 2)  # so that equal results stay legible
@@ -177,14 +187,8 @@ def accuracy_by_budget(
                 fontsize=10, path_effects=[withStroke(linewidth=2, foreground="w")],
             )  # fmt: skip
         ax.plot([], linestyle="", label=f"{letter}  {name}")
-    _accuracy_axes(ax, curves)
-    _label_ends(ax, last, ends)
-    if published:
-        title_of_letters = "published (Kingma et al. 2014)"
-        ax.legend(title=title_of_letters, loc="lower right", fontsize=10, handlelength=0)
-    ax.set_title(title, pad=12)
-    figure.supxlabel(protocol, x=0.01, ha="left", fontsize=10, color=GREY)
-    return figure
+    title = "published (Kingma et al. 2014)"
+    ax.legend(title=title, loc="lower right", fontsize=10, handlelength=0)
 
 
 def _accuracy_axes(ax: Axes, curves: Mapping[str, Mapping[int, tuple[float, float]]]) -> None:

@@ -46,11 +46,12 @@ def picture_grid(
 
 
 def few_labels(
-    labelled: Pictures, names: Sequence[str], unlabelled: Pictures, title: str
+    labelled: Pictures, names: Sequence[str], unlabelled: Pictures, n_unlabelled: int, title: str
 ) -> Figure:
     """Show the labelled images, each with its class, beside a crowd of unlabelled ones.
 
-    `labelled`: (10 k, 28, 28) with `names` for each; `unlabelled`: (M, 28, 28).
+    `labelled`: (10 k, 28, 28) with `names` for each; `unlabelled`: (M, 28, 28), of
+    `n_unlabelled` in all.
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -63,7 +64,7 @@ def few_labels(
         )
     draw_picture(right, _mosaic(unlabelled, int(np.ceil(len(unlabelled) ** 0.5))))
     left.set_title(f"{len(labelled)} images with a label")
-    right.set_title(f"{len(unlabelled):,} of those without one")
+    right.set_title(f"{len(unlabelled):,} of the {n_unlabelled:,} without one")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 
