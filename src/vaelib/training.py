@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from vaelib.backpropagation import gradient_of
 from vaelib.data import to_pixels
-from vaelib.devices import multiplying_in, training_precision
+from vaelib.devices import training_precision
 from vaelib.objective import ElboTerms, elbo_terms
 
 EVALUATION_SEED = 1234  # the same noise for every model that is measured
@@ -158,7 +159,7 @@ def train(
 
 
 class _Step:
-    """One step uphill on the ELBO: forward, backward, Adam, and the learning rate's schedule."""
+    """One step uphill on the ELBO: its gradient, Adam, and the learning rate's schedule."""
 
     def __init__(
         self,
@@ -170,9 +171,9 @@ class _Step:
     ) -> None:
         self.model = model
         self.settings = settings
-        self.precision = precision
         self.generator = generator
-        self.optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        self.gradient = gradient_of(model, precision)
+        self.optimizer = torch.optim.Adam(self.gradient.parameters, fused=True)
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             settings.peak_learning_rate,
@@ -185,15 +186,12 @@ class _Step:
         Raises TrainingError, which says `where`, and leaves the weights as they are where the
         objective is no number.
         """
-        with multiplying_in(self.precision, pixels.device):
-            terms = elbo_terms(self.model, pixels, self.generator)
-        loss = -terms.elbo.mean()
-        if not torch.isfinite(loss):
+        terms = self.gradient(pixels, self.generator)
+        elbo = terms.elbo.mean()
+        if not torch.isfinite(elbo):
             raise TrainingError(
-                f"The ELBO became {-loss.item()} at {where}. {_likely_causes(self.settings)}"
+                f"The ELBO became {elbo.item()} at {where}. {_likely_causes(self.settings)}"
             )
-        self.optimizer.zero_grad()
-        loss.backward()
         self.optimizer.step()
         self.scheduler.step()
         return terms
