@@ -70,6 +70,11 @@ class WrittenOut:
         views = [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         return list(zip(views[:4], views[4:], strict=True))
 
+    def slopes(self) -> list[Tensor]:
+        """Return the gradient in each of the model's parameters, in their order."""
+        (vector,) = self.parameters
+        return [slope for layer in self._layers(vector.grad) for slope in layer]
+
     @torch.no_grad()
     def __call__(self, pixels: Tensor, generator: torch.Generator | None = None) -> ElboTerms:
         """Put the gradient of the mean of −ELBO in place: (B, 784) → the terms, each (B,)."""

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from vaelib.data import Dataset, label_budget
 from vaelib.graph import Graph, spread_labels
-from vaelib.latent import FloatArray, check_features
+from vaelib.latent import FloatArray, HalfArray, check_features
 from vaelib.logistic import fit_logistic_regression
+from vaelib.memory import give_back
 from vaelib.threads import one_thread
 
 PER_CLASS = (1, 2, 5, 10, 30, 60, 100, 300, 1000)  # labels of each class
@@ -44,9 +45,9 @@ class Labels(NamedTuple):
 class Features(NamedTuple):
     """One way of looking at the images: features of the three splits, (N, D), (V, D), (T, D)."""
 
-    train: FloatArray
-    validation: FloatArray
-    test: FloatArray
+    train: FloatArray | HalfArray
+    validation: FloatArray | HalfArray
+    test: FloatArray | HalfArray
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ def run_grid(
             done.append(cell)
             if on_cell:
                 on_cell(len(done), len(tasks))
+    give_back()
     return sorted(done, key=lambda cell: budgets.index(cell.budget))
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vaelib.latent import FloatArray, Posterior
+from vaelib.latent import FloatArray, HalfArray, Posterior
 from vaelib.logistic import LinearClassifier
 from vaelib.threads import one_thread
 from vaelib.training import TrainingError
@@ -128,8 +128,10 @@ def _features(posterior: Posterior, sampled: bool, generator: torch.Generator) -
 
 def kernel_features(
     train: FloatArray, *others: FloatArray, components: int = 1000, width: float = 0.05
-) -> list[FloatArray]:
+) -> list[HalfArray]:
     """Return features in which a straight line is a curve in the latent: (N, Z) → (N, M) each.
+
+    They are in half precision: a thousand numbers an image would fill a laptop otherwise.
 
     Each feature tells how near an image is to one of M training images, by the Gaussian kernel
     exp(−width · distance²), made orthogonal (Nyström; Williams & Seeger 2001). `width` and
@@ -144,9 +146,9 @@ def kernel_features(
     return [_transform_in_parts(kernel, features) for features in (train, *others)]
 
 
-def _transform_in_parts(kernel: "Nystroem", features: FloatArray, size: int = 1000) -> FloatArray:
+def _transform_in_parts(kernel: "Nystroem", features: FloatArray, size: int = 1000) -> HalfArray:
     """Fill the result part by part: in one go it would take several times the memory."""
-    result = np.empty((len(features), kernel.n_components), dtype=np.float32)
+    result = np.empty((len(features), kernel.n_components), dtype=np.float16)
     for start in range(0, len(features), size):
         result[start : start + size] = kernel.transform(features[start : start + size])
     return result

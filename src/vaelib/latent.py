@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vaelib.data import to_pixels
 
 FloatArray = NDArray[np.float32]
+HalfArray = NDArray[np.float16]
 
 ACTIVE_VARIANCE = 0.01  # the usual threshold: Burda, Grosse & Salakhutdinov 2016, section 5.2
 
@@ -158,12 +159,13 @@ def tsne(
         return method.fit_transform(features)
 
 
-def check_features(features: FloatArray, labels: Tensor) -> None:
+def check_features(features: FloatArray | HalfArray, labels: Tensor) -> None:
     """Raise ValueError unless features are finite numbers (N, D) and labels (N,) fit them."""
     if features.ndim != 2 or labels.shape != features.shape[:1] or features.size == 0:
         raise ValueError(
             f"Expected features (N, D) and labels (N,), got {features.shape} and "
             f"{tuple(labels.shape)}."
         )
-    if not np.isfinite(features).all():
+    ends = torch.as_tensor(features).aminmax()  # a number that is none is both
+    if not all(end.isfinite() for end in ends):
         raise ValueError("The features hold values that are not finite numbers.")

@@ -16,6 +16,7 @@ from PIL import Image
 
 from vaelib import plots
 from vaelib.devices import best_device, training_precision
+from vaelib.memory import give_back
 from vaelib.missing import explain_missing_names
 from vaelib.paths import alone_in, figures_folder, write_whole
 from vaelib.runs import Recipe
@@ -116,6 +117,7 @@ def save_picture(figure: Figure, name: str) -> bytes:
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     picture = _smaller(buffer)
     keep(figures_folder() / f"{name}.png", picture)
+    give_back()
     return picture
 
 
