@@ -1,4 +1,5 @@
 import gc
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,8 +28,39 @@ def test_what_is_free_is_given_back():
     assert sum(tensor.sum() for tensor in kept) == 0
 
 
+GROWTH = """
+import torch
+from pathlib import Path
+from vaelib import memory
+{}
+def resident():
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1000
+large = torch.ones(7_000_000)  # 28 MB, freed: what the C library learns from
+del large
+tensors, small = [], []
+before = resident()
+for _ in range(20):
+    tensors.append(torch.ones(2_000_000))  # 8 MB each
+    small.append(torch.ones(2000))  # lies behind it
+del tensors
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(memory.ctypes.CDLL(None), "mallopt"), reason="GNU only")
+def test_large_pieces_are_returned_at_once():
+    """In a process of its own, since the C library cannot be set back."""
+    held = {
+        first: float(subprocess.check_output([sys.executable, "-c", GROWTH.format(first)]))
+        for first in ("", "memory.keep_little()")
+    }
+    assert held[""] > 100
+    assert held["memory.keep_little()"] < 20
+
+
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_elsewhere_nothing_happens(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("asked for a library"))
     memory.give_back()
+    memory.keep_little()

@@ -29,7 +29,10 @@ def deskew(images: Tensor, chunk: int = 1000) -> Tensor:
         raise ValueError(
             f"There is nothing to deskew: images {tuple(images.shape)}, {chunk} at a time."
         )
-    return torch.cat([_deskew(part) for part in images.split(chunk)])
+    upright = torch.empty_like(images)
+    for part, place in zip(images.split(chunk), upright.split(chunk), strict=True):
+        place.copy_(_deskew(part))
+    return upright
 
 
 def deskewed(dataset: Dataset) -> Dataset:

@@ -100,6 +100,7 @@ def execute(path: Path) -> Timing:
         notebook,
         timeout=CELL_TIMEOUT,
         record_timing=False,
+        coalesce_streams=True,  # how a text arrives in pieces differs from run to run
         config=CONFIG,
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_execute=clock.start,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vaelib.data import to_pixels
+from vaelib.memory import give_back
 
 FloatArray = NDArray[np.float32]
 HalfArray = NDArray[np.float16]
@@ -59,6 +60,7 @@ def encode(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Posterio
     model.eval()
     batches = [model.encode(to_pixels(batch.to(device))) for batch in images.split(batch_size)]
     mean, log_variance = (torch.cat(part).cpu().numpy() for part in zip(*batches, strict=True))
+    give_back()
     return Posterior(mean, log_variance)
 
 
