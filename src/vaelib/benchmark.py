@@ -17,6 +17,7 @@ import torch
 from vaelib import classifiers, data, latent, plots, training
 from vaelib.classifiers import DescentSettings
 from vaelib.execute import TIMINGS_FILE, Timing
+from vaelib.memory import tune_allocator
 from vaelib.models import VAE
 from vaelib.notebook import save_picture, write_numbers
 from vaelib.opponents import (
@@ -172,6 +173,7 @@ def draw(numbers: Numbers) -> None:
 
 def main(small: bool) -> None:
     """Measure everything; `small` only shows that it works, in seconds and without notebooks."""
+    tune_allocator()  # for all alike; what it does to memory would be chance otherwise
     dataset = data.load("MNIST")
     images = torch.cat([dataset.train.images, dataset.validation.images])
     labels = torch.cat([dataset.train.labels, dataset.validation.labels])

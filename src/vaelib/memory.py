@@ -1,8 +1,9 @@
-"""Less memory that is held and not used: GNU's C library, set for notebooks. mallopt(3).
+"""How GNU's C library gives memory out, set for networks of this size. mallopt(3).
 
-Left alone, it learns from the first large tensor that is freed to keep whatever is below 32 MB,
-and it keeps a store for every thread. Thousands of small fits in two threads then hold a few
-hundred MB that nobody uses, which on a small machine is what the next notebook lacks.
+Left alone, it guesses from the first large tensors that are freed, and which they are is chance:
+in half of all processes every training step returns its memory to the system and asks for it
+again, page by page, and takes a third longer. And it keeps a store for each thread, where
+thousands of small fits leave a few hundred MB that nobody uses.
 """
 
 import ctypes
@@ -13,10 +14,10 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # their numbers in mallo
 MEGABYTE = 2**20
 
 
-def keep_little() -> None:
-    """From now on return large pieces as soon as they are free. Elsewhere nothing happens.
+def tune_allocator() -> None:
+    """From now on keep small pieces for the next step, and return large ones at once.
 
-    Above 4 MB, that is: the tensors of a training step stay below, and are used again at once.
+    The border is 4 MB: the tensors of a training step are smaller. Elsewhere nothing happens.
     """
     if set_option := _function("mallopt"):
         set_option(MMAP_THRESHOLD, 4 * MEGABYTE)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from vaelib import plots
 from vaelib.devices import best_device, training_precision
-from vaelib.memory import give_back, keep_little
+from vaelib.memory import give_back, tune_allocator
 from vaelib.missing import explain_missing_names
 from vaelib.paths import alone_in, figures_folder, write_whole
 from vaelib.runs import Recipe
@@ -33,7 +33,7 @@ def set_up(seed: int = 0) -> torch.device:
     From here on, a name that is missing is an error that says which cell makes it.
     """
     torch.manual_seed(seed)
-    keep_little()
+    tune_allocator()
     plots.use_style()
     if shell := get_ipython():
         explain_missing_names(shell)
