@@ -108,14 +108,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
                 "(slope @ scale.T).double().numpy() → (slope @ scale.T).double()",
                 "(slope @ scale.T).double() → slope @ scale.T",
             ),
-            "how many rows are summed at a time": (
-                "BLOCK // rows.shape[1] → BLOCK * rows.shape[1]",
-                "1 → 2 in max(1, BLOCK // rows.shape[1])",
-            ),
             "both are cut at the same rows": ("True → False in strict=True",),
-            "the objective is convex: where the search starts is not where it ends": (
-                "np.zeros(shape) → np.ones(shape)",
-            ),
         }.items()
         for change in changes
     },

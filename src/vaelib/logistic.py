@@ -99,7 +99,7 @@ def fit_logistic_regression(
         raise ValueError("A classifier needs images of at least two classes.")
     if not inverse_strength > 0:
         raise ValueError(f"The ridge's inverse strength must be positive, not {inverse_strength}.")
-    rows = torch.from_numpy(np.asarray(features))
+    rows = torch.as_tensor(features)
     truth = F.one_hot(labels).float().T.contiguous()  # (N,) → (C, N)
     blocks = _blocks(rows)
     truths = truth.split([len(some) for some in blocks], dim=1)
