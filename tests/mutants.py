@@ -27,6 +27,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "graph": (),
     "sampling": ("fit", "noise_penalty", "noise_cost"),
     "logistic": ("fit_logistic_regression",),
+    "backpropagation": (),
 }
 TESTS = [f"tests/test_{name}.py" for name in (*CORE, "properties")]
 WORKERS = 2
@@ -111,6 +112,14 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
             "both are cut at the same rows": ("True → False in strict=True",),
         }.items()
         for change in changes
+    },
+    **{
+        (
+            "backpropagation",
+            "WrittenOut._layers",
+            change,
+        ): "four layers have four weights and biases"
+        for change in ("True → False in strict=True", "True → False in strict=True (2)")
     },
 }
 

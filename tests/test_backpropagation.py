@@ -19,10 +19,10 @@ class Exact(vaelib.VAE):
         return self.decoder(latent)
 
 
-def gradients(make, pixels, dtype, precision):
+def gradients(make, pixels, dtype, precision, network=Exact):
     """Return the ELBO's terms and the gradient in each parameter, in the model's own order."""
     torch.manual_seed(0)
-    model = Exact(latent_size=7, hidden_size=13).to(dtype)
+    model = network(latent_size=7, hidden_size=13).to(dtype)
     gradient = make(model, precision)
     terms = gradient(pixels.to(dtype), torch.Generator().manual_seed(1))
     if isinstance(gradient, WrittenOut):
@@ -50,6 +50,29 @@ def test_written_out_is_autograd_as_far_as_the_precision_goes(pixels, precision,
     for slope, reference in zip(ours, theirs, strict=True):
         assert slope.dtype == torch.float32
         assert (slope - reference).norm() < tolerance * reference.norm()
+
+
+def test_in_bfloat16_both_round_at_the_same_places(pixels):
+    """What leaves the networks is float32 again, and so is everything that is summed."""
+    terms, ours = gradients(WrittenOut, pixels, torch.float32, torch.bfloat16, vaelib.VAE)
+    expected, theirs = gradients(Autograd, pixels, torch.float32, torch.bfloat16, vaelib.VAE)
+    for term, reference in zip(terms, expected, strict=True):
+        assert term.dtype == torch.float32
+        torch.testing.assert_close(term, reference.detach(), rtol=1e-5, atol=1e-5)
+    for slope, reference in zip(ours, theirs, strict=True):
+        assert (slope - reference).norm() < 0.004 * reference.norm()  # two roundings
+
+
+@pytest.mark.parametrize("make", [WrittenOut, Autograd])
+def test_a_gradient_is_of_the_last_batch_alone(pixels, make):
+    gradient = make(vaelib.VAE(latent_size=3, hidden_size=5), torch.float32)
+    found = []
+    for _ in range(2):
+        gradient(pixels, torch.Generator().manual_seed(1))
+        found.append([parameter.grad.clone() for parameter in gradient.parameters])
+    assert len(found[0]) == len(gradient.parameters) > 0
+    for first, again in zip(*found, strict=True):
+        assert torch.equal(first, again)
 
 
 def test_the_slope_agrees_with_a_small_step(pixels):
@@ -80,6 +103,7 @@ def test_the_model_moves_with_the_vector_and_keeps_its_weights(pixels):
     gradient = WrittenOut(model, torch.float32)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
+    torch.optim.Adam(gradient.parameters)  # which takes no result of a computation
     gradient.parameters[0].add_(1)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name] + 1)

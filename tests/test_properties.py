@@ -29,6 +29,7 @@ from vaelib import (
     TrainingError,
     TrainingSettings,
     archives,
+    backpropagation,
     budgets,
     classifiers,
     deskew,
@@ -36,6 +37,7 @@ from vaelib import (
     graph,
     latent,
     logistic,
+    memory,
     objective,
     runs,
     sampling,
@@ -691,6 +693,9 @@ BAD_CALLS = {
     "run_path": [],  # takes a recipe and a data set, which are checked
     "save_run": [],  # tests/test_faults_runs.py
     "one_thread": [],  # takes nothing
+    "tune_allocator": [],  # takes nothing
+    "give_back": [],  # takes nothing
+    "gradient_of": [],  # takes what train has checked; tests/test_backpropagation.py
     "import_datasets": [],  # takes nothing
 }
 CHECKED_ABOVE = {
@@ -718,7 +723,7 @@ def test_a_bad_call_is_a_clear_error(call):
 MODULES = (
     archives, budgets, classifiers, import_module("vaelib.data"), import_module("vaelib.deskew"),
     devices, graph, latent, logistic, import_module("vaelib.models"), objective, runs, sampling,
-    supervised, training, trust,
+    supervised, training, trust, backpropagation, memory,
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """How GNU's C library gives memory out, set for networks of this size. mallopt(3).
 
 Left alone, it guesses from the first large tensors that are freed, and which they are is chance:
-in half of all processes every training step returns its memory to the system and asks for it
-again, page by page, and takes a third longer. And it keeps a store for each thread, where
-thousands of small fits leave a few hundred MB that nobody uses.
+in some processes every training step returns its memory to the system and asks for it again, page
+by page, at a quarter of the matrix products' time. And it keeps a store for each thread, where
+thousands of small fits leave 100 MB and more that nobody uses.
 """
 
 import ctypes
