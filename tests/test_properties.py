@@ -674,6 +674,7 @@ BAD_CALLS = {
     "convolutions": [],  # the networks check their sizes
     "best_device": [],  # takes nothing
     "training_precision": [],  # torch itself names the devices it knows
+    "bfloat16_pays": [],  # takes nothing
     "multiplying_in": [],  # the same
     "binarise": [
         lambda: vaelib.binarise(IMAGES.float(), 0),
