@@ -1,7 +1,11 @@
 """What the pictures show: the numbers that went in are the ones that stand in the figure."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import seaborn as sns
 import torch
 
 from vaelib import plots
@@ -20,6 +24,19 @@ def words(figure):
 @pytest.fixture(autouse=True)
 def style():
     plots.use_style()
+
+
+def test_the_colours_are_seaborn_s_for_the_colour_blind():
+    assert sns.color_palette("colorblind", 10).as_hex() == plots.style.CLASS_COLOURS
+
+
+@pytest.mark.parametrize("heavy", ["nbformat", "pandas", "seaborn", "sklearn", "torchvision"])
+def test_what_is_heavy_is_imported_where_it_is_used(heavy):
+    code = (
+        "import sys, vaelib; from vaelib import notebook, panels, plots; plots.use_style(); "
+        f"sys.exit({heavy!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_picture_grid_shows_each_picture_with_its_labels():

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -64,5 +63,7 @@ def made_names(source: str) -> set[str]:
 
 
 def _code_cells(path: Path) -> list[str]:
+    import nbformat  # takes two seconds, which only a reader who meets the error should wait
+
     notebook = nbformat.read(path, as_version=4)
     return [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]

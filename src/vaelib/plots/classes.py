@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -72,6 +71,8 @@ def class_statistics(
     title: str,
 ) -> Figure:
     """Show for each class and latent the mean and the spread of the posterior means: (C, Z)."""
+    import seaborn as sns
+
     figure = Figure(figsize=(11, 6.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     reach = np.abs(means).max()
@@ -102,6 +103,8 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
     The colour is the share of the row among the mistakes: the diagonal is left white, since it
     would outshine everything else.
     """
+    import seaborn as sns
+
     figure = Figure(figsize=(7.4, 6.4), layout="constrained")
     ax = figure.subplots()
     mistakes = counts / counts.sum(axis=1, keepdims=True)
@@ -138,6 +141,8 @@ def accuracy_tables(
 
     Darker is better within a panel; the scales of the panels differ.
     """
+    import seaborn as sns
+
     figure = Figure(figsize=(3.7 * len(tables) + 1.6, 3.9), layout="constrained")
     for ax, (name, cells) in zip(figure.subplots(1, len(tables)), tables.items(), strict=True):
         rows, columns = (list(dict.fromkeys(pair[i] for pair in cells)) for i in (0, 1))
