@@ -163,5 +163,6 @@ def _even_scale(blocks: Sequence[Tensor], ridge: float) -> Tensor:
     curvature.diagonal().add_(1e-6 * curvature.trace())
     curvature.diagonal()[:-1] += ridge
     root = torch.linalg.cholesky(curvature)
+    del curvature, squares  # with 1,000 features 12 MB, in each of the threads that fit
     identity = torch.eye(size, dtype=torch.float64)
     return torch.linalg.solve_triangular(root, identity, upper=False).float()
