@@ -5,9 +5,8 @@ import time
 
 import torch
 
-LEAST_GAIN = (
-    1.2  # of bfloat16's speed; no processor known lies near it, so that chance cannot choose
-)
+# of bfloat16's speed; no processor known lies near it, so that chance cannot choose
+LEAST_GAIN = 1.2
 
 
 def best_device() -> torch.device:
