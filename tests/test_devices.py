@@ -14,6 +14,7 @@ def test_the_fastest_device_is_chosen(monkeypatch, cuda, mps, expected):
 
 
 def test_bfloat16_needs_a_processor_that_has_it_and_is_faster_with_it(monkeypatch):
+    assert devices.training_precision("cpu") in (torch.float32, torch.bfloat16)
     for native in (True, False):
         for pays in (True, False):
             monkeypatch.setattr(torch.cpu, "get_capabilities", lambda n=native: {"avx512_bf16": n})
