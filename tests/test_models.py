@@ -27,10 +27,10 @@ def test_default_is_the_original_network():
 
 def test_the_convolutional_encoder_sees_pictures(pixels):
     """Moving a picture by a whole 4 × 4 step moves what the convolutions make of it."""
-    hidden = ConvVAE(5, 4).encoder.hidden[:-1]
+    convolutions = ConvVAE(5, 4).encoder.convolutions[:-1]
     picture = torch.zeros(1, 1, 28, 28)
     picture[..., 8:16, 8:16] = 1
-    here, there = hidden(picture), hidden(picture.roll(4, dims=3))
+    here, there = convolutions(picture), convolutions(picture.roll(4, dims=3))
     torch.testing.assert_close(there[..., 3:5], here[..., 2:4])
 
 
@@ -39,15 +39,15 @@ def test_pixel_order_of_the_convolutional_decoder_is_the_picture_s():
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.zero_()
-        decoder.output[4].bias[6] = 1.0  # of each 4 × 4 square the pixel in row 1, column 2
+        decoder.output[2].bias[6] = 1.0  # of each 4 × 4 square the pixel in row 1, column 2
     picture = decoder(torch.zeros(1, 5)).view(28, 28)
     assert torch.equal(picture[1::4, 2::4], torch.ones(7, 7))
     assert picture.sum() == 7 * 7
 
 
-def test_the_supervised_rival_has_the_same_body(pixels):
+def test_the_supervised_rival_has_the_same_convolutions(pixels):
     rival = ConvClassifier(n_classes=10, channels=16)
-    assert str(rival.hidden) == str(ConvVAE().encoder.hidden)
+    assert str(rival.convolutions) == str(ConvVAE().encoder.convolutions)
     assert rival(pixels).shape == (64, 10)
 
 
@@ -68,7 +68,13 @@ def test_decoder_refuses_another_latent_size(build):
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: VAE(latent_size=0), lambda: ConvVAE(channels=0), lambda: ConvClassifier(0)]
+    "build",
+    [
+        lambda: VAE(latent_size=0),
+        lambda: ConvVAE(channels=0),
+        lambda: ConvVAE(hidden_size=0),
+        lambda: ConvClassifier(0),
+    ],
 )
 def test_empty_layers_are_refused(build):
     with pytest.raises(ValueError, match="at least one unit"):

@@ -22,6 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from vaelib.latent import FloatArray
+from vaelib.memory import give_back
 
 N_NEIGHBOURS = 10
 N_MODES = 50
@@ -111,12 +112,15 @@ def neighbour_graph(
     start = np.random.default_rng(0).standard_normal(len(features)).astype(np.float32)
     values, vectors = eigsh(normalised, k=modes, which="LA", tol=TOLERANCE, v0=start)
     order = np.argsort(-values)
-    return Graph(
+    graph = Graph(
         search=search,
         rates=np.clip(1 - values[order], 0, None).astype(np.float32),
         modes=np.ascontiguousarray(vectors[:, order], dtype=np.float32),
         root_degree=(root_degree / np.sqrt((root_degree**2).mean())).astype(np.float32),
     )
+    del links, normalised, vectors
+    give_back()
+    return graph
 
 
 def link_neighbours(search: NearestNeighbors) -> sparse.csr_matrix:

@@ -60,6 +60,7 @@ def encode(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Posterio
     model.eval()
     batches = [model.encode(to_pixels(batch.to(device))) for batch in images.split(batch_size)]
     mean, log_variance = (torch.cat(part).cpu().numpy() for part in zip(*batches, strict=True))
+    del batches
     give_back()
     return Posterior(mean, log_variance)
 

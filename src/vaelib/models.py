@@ -40,34 +40,35 @@ class Decoder(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """q_φ(z|x) with convolutions in place of the hidden layer."""
+    """q_φ(z|x) with convolutions before the hidden layer."""
 
-    def __init__(self, latent_size: int, channels: int) -> None:
+    def __init__(self, latent_size: int, channels: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden = convolutions(channels)
-        self.output = nn.Linear(2 * channels * 49, 2 * latent_size)
+        self.convolutions = convolutions(channels)
+        self.hidden = nn.Linear(2 * channels * 49, hidden_size)
+        self.output = nn.Linear(hidden_size, 2 * latent_size)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 784) → mean (B, Z), log_variance (B, Z)."""
-        hidden = self.hidden(pixels.view(-1, 1, *IMAGE_SHAPE))  # (B, 784) → (B, 2C · 49)
-        mean, log_variance = self.output(hidden).chunk(2, dim=1)  # (B, 2C · 49) → 2 × (B, Z)
+        places = self.convolutions(pixels.view(-1, 1, *IMAGE_SHAPE))  # (B, 784) → (B, 2C · 49)
+        hidden = F.silu(self.hidden(places))  # (B, 2C · 49) → (B, H)
+        mean, log_variance = self.output(hidden).chunk(2, dim=1)  # (B, H) → 2 × (B, Z)
         return mean, log_variance
 
 
 class ConvDecoder(nn.Module):
-    """p_θ(x|z) with three convolutions on 7 × 7 places, each of which stands for 4 × 4 pixels.
+    """p_θ(x|z) with two convolutions on 7 × 7 places, each of which stands for 4 × 4 pixels.
 
     The last one computes the sixteen pixels of a place as sixteen channels, which are then dealt
     out (Shi et al. 2016). Enlarging the picture step by step is no better here, and slower.
     """
 
-    def __init__(self, latent_size: int, channels: int) -> None:
+    def __init__(self, latent_size: int, channels: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(latent_size, 2 * channels * 49)
+        self.hidden = nn.Linear(latent_size, hidden_size)
+        self.places = nn.Linear(hidden_size, channels * 49)
         self.output = nn.Sequential(
-            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
+            nn.Conv2d(channels, 2 * channels, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(2 * channels, 16, 3, padding=1),
             nn.PixelShuffle(4),
@@ -76,8 +77,9 @@ class ConvDecoder(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """(B, Z) → logits (B, 784)."""
-        hidden = F.silu(self.hidden(latent)).view(len(latent), 7, 7, -1)
-        return self.output(hidden.permute(0, 3, 1, 2))  # (B, 2C, 7, 7) → (B, 784)
+        hidden = F.silu(self.hidden(latent))  # (B, Z) → (B, H)
+        places = F.silu(self.places(hidden)).view(len(latent), 7, 7, -1)  # (B, 7, 7, C)
+        return self.output(places.permute(0, 3, 1, 2))  # (B, 2C, 7, 7) → (B, 784)
 
 
 def convolutions(channels: int) -> nn.Sequential:
@@ -157,33 +159,36 @@ class VAE(Autoencoder):
 
 
 class ConvVAE(Autoencoder):
-    """A convolutional variational auto-encoder: 28 × 28 – 14 × 14 – 7 × 7 – Z – 7 × 7 – 28 × 28.
+    """A convolutional variational auto-encoder: 28 × 28 – 14 × 14 – 7 × 7 – H – Z, and back.
 
     Parameters
     ----------
     latent_size : Z, the number of latent dimensions.
     channels : C after the first convolution; the second has twice as many.
+    hidden_size : H, the width of the layer between the 7 × 7 places and the latent.
     """
 
-    def __init__(self, latent_size: int = 50, channels: int = 16) -> None:
-        _check_sizes(latent_size=latent_size, channels=channels)
+    def __init__(self, latent_size: int = 50, channels: int = 16, hidden_size: int = 256) -> None:
+        _check_sizes(latent_size=latent_size, channels=channels, hidden_size=hidden_size)
         super().__init__(
-            latent_size, ConvEncoder(latent_size, channels), ConvDecoder(latent_size, channels)
+            latent_size,
+            ConvEncoder(latent_size, channels, hidden_size),
+            ConvDecoder(latent_size, channels, hidden_size),
         )
 
 
 class ConvClassifier(nn.Module):
-    """The convolutional encoder's body with class scores in place of the latent: supervised."""
+    """The convolutional encoder's convolutions with class scores upon them: supervised."""
 
     def __init__(self, n_classes: int, channels: int = 16) -> None:
         _check_sizes(n_classes=n_classes, channels=channels)
         super().__init__()
-        self.hidden = convolutions(channels)
+        self.convolutions = convolutions(channels)
         self.output = nn.Linear(2 * channels * 49, n_classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(B, 784) → logits of the classes (B, K)."""
-        return self.output(self.hidden(pixels.view(-1, 1, *IMAGE_SHAPE))).float()
+        return self.output(self.convolutions(pixels.view(-1, 1, *IMAGE_SHAPE))).float()
 
 
 def _check_sizes(**sizes: int) -> None:

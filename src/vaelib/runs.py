@@ -69,11 +69,9 @@ MLP = Recipe(
 CONV = Recipe(
     name="conv",
     model="ConvVAE",
-    sizes={"latent_size": 50, "channels": 16},
-    training=TrainingSettings(
-        epochs=11, batch_size=128, peak_learning_rate=1.2e-2, binarise_from=10
-    ),
-    version=2,
+    sizes={"latent_size": 50, "channels": 16, "hidden_size": 256},
+    training=TrainingSettings(epochs=9, batch_size=128, peak_learning_rate=8e-3, binarise_from=4),
+    version=3,
 )
 
 # the same network, trained for less long: enough for neighbourhoods

@@ -1,4 +1,4 @@
-"""The rival without a VAE: the same convolutional encoder, trained on the labelled images alone."""
+"""The rival without a VAE: the same convolutions, trained on the labelled images alone."""
 
 import math
 import threading

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vaelib.backpropagation import gradient_of
 from vaelib.data import to_pixels
 from vaelib.devices import training_precision
+from vaelib.memory import give_back
 from vaelib.objective import ElboTerms, elbo_terms
 
 EVALUATION_SEED = 1234  # the same noise for every model that is measured
@@ -155,6 +156,7 @@ def train(
                 on_epoch(record)
     except KeyboardInterrupt:
         result.interrupted = True
+    give_back()
     return result
 
 
