@@ -147,12 +147,14 @@ def draw(numbers: Numbers) -> None:
     """Draw an epoch's seconds as bars, and save them as `figures/benchmark.png`."""
     plots.use_style()
     names = {
-        "pyro": "Pyro, batch 256",
         "recipe": "usual recipe, batch 128",
+        "vaelib_z20_batch128_float32": "vaelib, batch 128, float32",
+        "vaelib_z20_batch128_bfloat16": "vaelib, batch 128, bfloat16",
+        "pyro": "Pyro, batch 256",
         "vaelib_z30_batch256_float32": "vaelib, batch 256, float32",
         "vaelib_z30_batch256_bfloat16": "vaelib, batch 256, bfloat16",
-        "matmul_z30_batch256_float32": "matrix products alone, float32",
-        "matmul_z30_batch256_bfloat16": "matrix products alone, bfloat16",
+        "matmul_z30_batch256_float32": "its matrix products alone, float32",
+        "matmul_z30_batch256_bfloat16": "its matrix products alone, bfloat16",
     }
     seconds = {
         label: numbers[f"seconds_epoch_{name}"]
