@@ -29,6 +29,13 @@ def test_two_labels_are_enough_for_two_moons(moons, linked):
     assert (spread == labels).float().mean() > 0.98
 
 
+def test_a_finished_graph_gives_back_what_making_it_took(moons, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(graph, "give_back", lambda: given_back.append(True))
+    graph.neighbour_graph(moons[0], neighbours=8, modes=20)
+    assert given_back == [True]
+
+
 def test_given_labels_stay_even_when_they_are_wrong(moons, linked):
     _, labels = moons
     chosen = torch.tensor([0, 1, 300, 301])
