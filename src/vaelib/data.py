@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vaelib._torchvision import import_datasets
 from vaelib.archives import DataError, extract, joint_checksum, require_archive
-from vaelib.paths import data_folder
+from vaelib.paths import data_folder, full, shipped_folder
 
 NAMES = ("MNIST", "FashionMNIST", "KMNIST")
 IMAGE_SHAPE = (28, 28)
@@ -81,13 +81,13 @@ def load(name: str = "MNIST", root: Path | str | None = None) -> Dataset:
     """
     if name not in NAMES:
         raise ValueError(f"There is no data set named {name!r}. Choose one of {', '.join(NAMES)}.")
-    root = Path(root) if root is not None else data_folder()
+    root = full(root) if root is not None else data_folder()
     source = getattr(import_datasets(), name)
     folder = root / name / "raw"
     _refuse_legacy_files(root / name / "processed")
     archives = [folder / archive for archive, _ in source.resources]
     for archive, (_, md5) in zip(archives, source.resources, strict=True):
-        require_archive(archive, md5, source.mirrors)
+        require_archive(archive, md5, [*_shipped(name), *source.mirrors])
     try:
         official_train, official_test = _read(source, archives, folder)
     except OSError as error:
@@ -196,6 +196,13 @@ def label_budget(labels: Tensor, budget: int, seed: int) -> Tensor:
     shuffled = labels.cpu()[order]
     chosen = [order[shuffled == c][:per_class] for c in classes.cpu()]
     return torch.cat(chosen)[torch.randperm(budget, generator=generator)]
+
+
+def _shipped(name: str) -> list[str]:
+    """Return the address of the archives that came with the installed package, if they did."""
+    folder = shipped_folder()
+    raw = folder / "data" / name / "raw" if folder else None
+    return [f"{raw.as_uri()}/"] if raw and raw.is_dir() else []
 
 
 def _read(source: type, archives: list[Path], folder: Path) -> tuple[object, object]:

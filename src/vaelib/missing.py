@@ -12,7 +12,7 @@ from types import TracebackType
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 
-from vaelib.paths import project_root
+from vaelib.paths import project_root, shipped_folder
 
 
 def explain_missing_names(shell: InteractiveShell) -> None:
@@ -25,12 +25,19 @@ def explain_missing_names(shell: InteractiveShell) -> None:
         traceback: TracebackType,
         tb_offset: int | None = None,
     ) -> None:
-        hint = where_made(error.name, shell.user_ns["In"], project_root() / "notebooks")
+        hint = where_made(error.name, shell.user_ns["In"], _notebooks())
         if hint:
             error.args = (f"{error}. {hint}",)
         shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 
     shell.set_custom_exc((NameError,), handler)
+
+
+def _notebooks() -> Path:
+    """Return the folder of the notebooks: the project's, or the copy that pip has installed."""
+    own = project_root() / "notebooks"
+    shipped = shipped_folder()
+    return own if own.is_dir() or not shipped else shipped / "notebooks"
 
 
 def where_made(name: str | None, history: Sequence[str], folder: Path) -> str:

@@ -1,10 +1,13 @@
 """Where things stand on disk: the data, the trained models, the figures; and how they get there."""
 
 import contextlib
+import glob
 import os
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 try:
@@ -13,10 +16,11 @@ except ImportError:  # Windows has none
     fcntl = None
 
 PARTIAL = ".partial"
+SECOND_TRY = 0.2  # seconds; what locks a file on Windows, such as a virus scanner, soon lets go
 
 
 def project_root() -> Path:
-    """Return the folder that holds `notebooks/` and `data/`.
+    """Return the folder that holds this project's `notebooks/` and `data/`.
 
     It is looked for from the working directory upwards, then beside the package's source, so
     that a notebook finds it wherever Jupyter was started. Without one (an installed package,
@@ -24,24 +28,53 @@ def project_root() -> Path:
     """
     here = Path.cwd()
     for folder in [here, *here.parents, Path(__file__).resolve().parents[2]]:
-        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
+        if _is_ours(folder):
             return folder
     return here
 
 
+def _is_ours(folder: Path) -> bool:
+    """Tell this project from the many others that have a `pyproject.toml` and `notebooks/`."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        return project["project"]["name"] == "vaelib" and (folder / "notebooks").is_dir()
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def shipped_folder() -> Path | None:
+    """Return the copy of `data/` and `notebooks/` that pip installs with the package, if any."""
+    try:
+        files = metadata.files("vaelib") or []
+    except metadata.PackageNotFoundError:
+        return None
+    ends = ("share", "vaelib", "pyproject.toml")
+    return next((Path(f.locate()).resolve().parent for f in files if f.parts[-3:] == ends), None)
+
+
 def data_folder() -> Path:
     """Return the folder of the archives: `data/`, or the variable `VAELIB_DATA`."""
-    return Path(os.environ.get("VAELIB_DATA") or project_root() / "data")
+    return _folder("VAELIB_DATA", "data")
 
 
 def runs_folder() -> Path:
     """Return the folder of trained models: `data/runs/`, or the variable `VAELIB_RUNS`."""
-    return Path(os.environ.get("VAELIB_RUNS") or project_root() / "data" / "runs")
+    return _folder("VAELIB_RUNS", "data/runs")
 
 
 def figures_folder() -> Path:
     """Return the folder of pictures and `metrics.json`: `figures/`, or `VAELIB_FIGURES`."""
-    return Path(os.environ.get("VAELIB_FIGURES") or project_root() / "figures")
+    return _folder("VAELIB_FIGURES", "figures")
+
+
+def _folder(variable: str, usual: str) -> Path:
+    named = os.environ.get(variable)
+    return full(named) if named else project_root() / usual
+
+
+def full(path: Path | str) -> Path:
+    """Return a path from the root of the disk on, with `~` for the home folder resolved."""
+    return Path(path).expanduser().absolute()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -52,7 +85,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises OSError where the folder cannot be written; what stood there before then still does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for partial in path.parent.glob(f"{path.name}.*{PARTIAL}"):
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.*{PARTIAL}"):
         with contextlib.suppress(FileNotFoundError):  # another process may be clearing as well
             if time.time() - partial.stat().st_mtime > 3600:  # a younger one may be at work
                 partial.unlink()
@@ -62,11 +95,24 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(partial).chmod(0o644)  # as any other file, where mkstemp's is the owner's alone
-        os.replace(partial, path)
+        with contextlib.suppress(OSError):  # disks that know no permissions refuse: WSL's /mnt/c
+            Path(partial).chmod(0o644)  # as any other file, where mkstemp's is the owner's alone
+        _replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def _replace(partial: str, path: Path) -> None:
+    """Let a file take another's place; try a second and a third time where it is locked."""
+    for tries_left in (2, 1, 0):
+        try:
+            os.replace(partial, path)
+            return
+        except PermissionError:
+            if not tries_left:
+                raise
+            time.sleep(SECOND_TRY)
 
 
 @contextlib.contextmanager

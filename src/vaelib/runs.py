@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from vaelib.data import Dataset
@@ -187,9 +187,9 @@ def load_run(recipe: Recipe, dataset: Dataset) -> Run:
     if not path.is_file():
         raise RunError(f"There is no trained {recipe.model} for {dataset.name} yet.")
     try:
-        with safe_open(path, framework="pt") as file:
-            text = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        # its bytes, since a file that is mapped into memory could not be replaced on Windows
+        content = path.read_bytes()
+        tensors, text = load(content), _metadata(content)
     except (SafetensorError, OSError) as error:
         raise RunError(f"The saved model {path.name} cannot be read ({error}).") from error
     if text.pop("digest", None) != _digest(tensors, text):
@@ -213,6 +213,12 @@ def load_run(recipe: Recipe, dataset: Dataset) -> Run:
     if not snapshots or any(_form(weights) != network for weights in snapshots.values()):
         raise RunError(f"The saved model {path.name} holds the weights of another network.")
     return Run(recipe, history, dict(sorted(snapshots.items())))
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the text within a safetensors file: eight bytes give the length of its header."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]).get("__metadata__", {})
 
 
 def _identity(recipe: Recipe, dataset: Dataset) -> dict[str, object]:
