@@ -1,16 +1,68 @@
+import warnings
+
 import pytest
 import torch
 
 from vaelib import devices
 
 
+@pytest.fixture
+def announced(monkeypatch):
+    """Announce GPUs; return how: a kind of GPU → what its probe answers, None where it computes."""
+
+    def announce(**troubles):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: "cuda" in troubles)
+        monkeypatch.setattr("torch.backends.mps.is_available", lambda: "mps" in troubles)
+        monkeypatch.setattr(devices, "_trouble_with", troubles.get)
+
+    return announce
+
+
 @pytest.mark.parametrize(
-    ("cuda", "mps", "expected"), [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")]
+    ("troubles", "expected"),
+    [({"cuda": None, "mps": None}, "cuda"), ({"mps": None}, "mps"), ({}, "cpu")],
 )
-def test_the_fastest_device_is_chosen(monkeypatch, cuda, mps, expected):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(cuda))
-    monkeypatch.setattr("torch.backends.mps.is_available", lambda: bool(mps))
+def test_the_fastest_device_is_chosen(announced, capsys, troubles, expected):
+    announced(**troubles)
     assert devices.best_device().type == expected
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_gpu_that_cannot_compute_is_said_and_the_cpu_taken(announced, capsys, kind):
+    """An old card under a new build of torch, or the GPU of a virtual Mac."""
+    announced(**{kind: "CUDA error: no kernel image is available for execution on the device\n"})
+    assert devices.best_device().type == "cpu"
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"The {kind.upper()} device cannot be used, so the CPU is. It said: ")
+    assert line.endswith("no kernel image is available for execution on the device")
+
+
+def test_an_old_driver_s_warning_becomes_a_sentence(monkeypatch, capsys):
+    def without_driver():
+        warnings.warn(
+            "CUDA initialization: The NVIDIA driver on your system is too old", stacklevel=2
+        )
+        return False
+
+    monkeypatch.setattr("torch.cuda.is_available", without_driver)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert devices.best_device().type == "cpu"
+    assert "driver on your system is too old" in capsys.readouterr().out
+
+
+def test_one_small_product_shows_whether_a_device_computes(monkeypatch):
+    assert devices._trouble_with("cpu") is None
+    assert devices._trouble_with("cuda:99")
+    monkeypatch.setattr(torch, "mm", lambda rows, _: rows)
+    assert "came out wrong" in devices._trouble_with("cpu")
+
+
+def test_a_torch_that_cannot_tell_the_processor_s_instructions_gets_float32(monkeypatch):
+    """torch.cpu.get_capabilities came with torch 2.11; Kaggle has 2.10."""
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    monkeypatch.setattr(devices, "bfloat16_pays", lambda: True)
+    assert devices.training_precision("cpu") == torch.float32
 
 
 def test_bfloat16_needs_a_processor_that_has_it_and_is_faster_with_it(monkeypatch):
@@ -22,6 +74,12 @@ def test_bfloat16_needs_a_processor_that_has_it_and_is_faster_with_it(monkeypatc
             expected = torch.bfloat16 if native and pays else torch.float32
             assert devices.training_precision("cpu") == expected
     assert devices.training_precision("mps") == torch.float32
+
+
+def test_float32_asks_for_no_autocast():
+    """torch warns, or fails, where a device has none."""
+    with devices.multiplying_in(torch.float32, "meta"):
+        assert torch.ones(2, device="meta").dtype == torch.float32
 
 
 @pytest.mark.parametrize("milliseconds", [{"float32": 2, "bfloat16": 1}, {"bfloat16": 2}])

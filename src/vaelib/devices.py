@@ -1,7 +1,10 @@
 """What there is to compute on, and how precisely it should multiply."""
 
 import functools
+import textwrap
 import time
+import warnings
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -10,12 +13,35 @@ LEAST_GAIN = 1.2
 
 
 def best_device() -> torch.device:
-    """Return CUDA or Apple's MPS where there is one, otherwise the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
+    """Return CUDA or Apple's MPS where there is one that computes, otherwise the CPU.
+
+    Where one is announced and cannot be used, a printed sentence says so, and why.
+    """
+    for kind, is_announced in (
+        ("cuda", torch.cuda.is_available),
+        ("mps", torch.backends.mps.is_available),
+    ):
+        with warnings.catch_warnings(record=True) as said:  # an old driver's, for one
+            warnings.simplefilter("always")
+            announced = is_announced()
+            trouble = _trouble_with(kind) if announced else None
+        if announced and trouble is None:
+            return torch.device(kind)
+        reasons = [trouble] if trouble else [str(warning.message) for warning in said]
+        if reasons:
+            reason = textwrap.shorten(reasons[0], 200, placeholder=" …")
+            print(f"The {kind.upper()} device cannot be used, so the CPU is. It said: {reason}")
     return torch.device("cpu")
+
+
+def _trouble_with(device: str) -> str | None:
+    """Compute one small product: an old card under a new build of torch is there, but cannot."""
+    try:
+        rows = torch.ones(8, 8, device=device)
+        right = torch.mm(rows, rows).sum().item() == 8**3
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return str(error) or type(error).__name__
+    return None if right else "a product of two matrices came out wrong"
 
 
 def check_device(device: torch.device | str) -> torch.device:
@@ -31,10 +57,13 @@ def check_device(device: torch.device | str) -> torch.device:
     return probe.device
 
 
-def multiplying_in(precision: torch.dtype, device: torch.device | str) -> torch.autocast:
+def multiplying_in(
+    precision: torch.dtype, device: torch.device | str
+) -> AbstractContextManager[object]:
     """Return a context in which a network's matrices are multiplied in `precision`."""
-    lower = precision != torch.float32
-    return torch.autocast(torch.device(device).type, precision, enabled=lower)
+    if precision == torch.float32:  # no autocast at all: some devices have none
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, precision)
 
 
 def training_precision(device: torch.device | str) -> torch.dtype:
@@ -48,7 +77,7 @@ def training_precision(device: torch.device | str) -> torch.dtype:
     if device.type == "cuda":
         pays = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        can = torch.cpu.get_capabilities()
+        can = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and newer have it
         native = can.get("avx512_bf16", False) or can.get("amx_bf16", False)
         pays = native and bfloat16_pays()
     else:

@@ -143,7 +143,8 @@ def log_importance_weights(
         log_likelihood = torch.cat(
             [_log_likelihood(model, part, image, precision) for part in latent.split(chunk)]
         )  # (K,)
-        weights[i] = log_likelihood.double() + log_prior_ratio.double()
+        # in float64 only once they are on the CPU: Apple's GPU has none
+        weights[i] = log_likelihood.cpu().double() + log_prior_ratio.cpu().double()
         if on_image:
             on_image(i + 1, len(pixels))
     return weights
