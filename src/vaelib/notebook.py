@@ -97,16 +97,15 @@ def _show_text(text: str, handle: DisplayHandle | None) -> DisplayHandle:
     return handle
 
 
-def show(figure: Figure, name: str, alt: str, live: Mapping[str, object] | None = None) -> None:
+def show(figure: Figure, name: str, alt: str) -> None:
     """Save a figure as `figures/<name>.png` and show that very picture in the notebook.
 
-    `alt` says in words what the picture shows, for those who cannot see it. `live` is the MIME
-    bundle of a widget that takes the picture's place where widgets run.
+    `alt` says in words what the picture shows, for those who cannot see it.
     """
     picture = save_picture(figure, name)
     width = int(figure.get_size_inches()[0] * 96)  # a page's points an inch
     display(
-        {**(live or {}), "image/png": base64.b64encode(picture).decode(), "text/plain": alt},
+        {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
         metadata={"image/png": {"width": width, "alt": alt}},
         raw=True,
     )

@@ -1,5 +1,6 @@
 """A digit, picked or drawn, and what the model makes of it."""
 
+import html
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from vaelib.data import IMAGE_SHAPE, Split, to_pixels
 from vaelib.latent import FloatArray, encode
 from vaelib.panels.drawing_pad import DRAWING_PAD, centred, ink_from_text
-from vaelib.panels.pictures import as_png, draw, encoded
+from vaelib.panels.pictures import as_html, draw, image_as_html
 from vaelib.plots import BLUE, GREY, INK, RED, draw_classes
 
 if TYPE_CHECKING:
@@ -101,21 +102,20 @@ class DigitPanel:
         """Return a slider to pick an image, a pad to draw one, and the answer beside them."""
         import ipywidgets
 
-        size = {"width": "168px", "height": "168px"}
         pick = ipywidgets.IntSlider(
             self.first, min=0, max=len(self.images) - 1, description="test image"
         )
         pad = ipywidgets.HTML(DRAWING_PAD)
         drawn = ipywidgets.Textarea(layout={"display": "none"})
-        seen, decoded = (ipywidgets.Image(format="png", layout=size) for _ in range(2))
-        place = ipywidgets.Image(format="png", layout={"width": "380px", "height": "380px"})
-        bars = ipywidgets.HTML()
+        seen, decoded, place, bars = (ipywidgets.HTML() for _ in range(4))
 
         def look_at(image: Tensor) -> None:
             answer = self.answer(image)
-            seen.value = as_png(image.numpy() / 255)
-            decoded.value = as_png(answer.reconstruction)
-            place.value = self.placed(answer.place)
+            seen.value = as_html(image.numpy() / 255, "the image", width=168)
+            decoded.value = as_html(answer.reconstruction, "the image, decoded", width=168)
+            place.value = image_as_html(
+                self.placed(answer.place), "a cross where the image lies among others", width=380
+            )
             bars.value = _bars(self.classes, answer.probabilities)
 
         pick.observe(lambda change: look_at(self.images[change["new"]]), "value")
@@ -126,15 +126,15 @@ class DigitPanel:
         pair = ipywidgets.VBox([seen, decoded], layout={"min_width": "190px"})
         return ipywidgets.HBox([pad_box, pair, place, bars])
 
-    def placed(self, place: NDArray[np.float64]) -> bytes:
-        """Return the latent picture as a PNG, with a cross at `place` (2,)."""
+    def placed(self, place: NDArray[np.float64]) -> Image.Image:
+        """Return the latent picture with a cross at `place` (2,)."""
         picture = self._background.copy()
         x, y = np.clip(self._to_picture(place), 8, np.array(picture.size) - 8)
         pen = ImageDraw.Draw(picture)
         for width, colour in ((9, "white"), (5, RED)):
             pen.line((x - 9, y - 9, x + 9, y + 9), fill=colour, width=width)
             pen.line((x - 9, y + 9, x + 9, y - 9), fill=colour, width=width)
-        return encoded(picture)
+        return picture
 
     def _draw_background(self) -> tuple[Image.Image, Callable[[NDArray], NDArray]]:
         """Draw the latent picture once, and return how to find a place on it, in its dots."""
@@ -160,7 +160,8 @@ def _bars(classes: Sequence[str], probabilities: NDArray[np.float64]) -> str:
     for name, probability in zip(classes, probabilities, strict=True):
         colour = BLUE if probability == probabilities.max() else "#b8b8b8"
         rows.append(
-            f'<tr><td style="color:{INK};padding-right:6px">{name}</td><td style="width:150px">'
+            f'<tr><td style="color:{INK};padding-right:6px">{html.escape(name)}</td>'
+            f'<td style="width:150px">'
             f'<div style="width:{100 * probability:.1f}%;height:14px;background:{colour}"></div>'
             f'</td><td style="color:{GREY}">{probability:.0%}</td></tr>'
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vaelib.data import IMAGE_SHAPE
 from vaelib.latent import FloatArray, encode
-from vaelib.panels.pictures import as_png, draw
+from vaelib.panels.pictures import as_html, draw
 from vaelib.plots import BLUE
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ class LatentPanel:
             )
             for unit in self.units
         ]  # fmt: skip
-        picture = ipywidgets.Image(format="png", layout={"width": "224px", "height": "224px"})
+        picture = ipywidgets.HTML()
 
         def follow(_: object = None) -> None:
-            picture.value = as_png(self.decoded([slider.value for slider in sliders]))
+            decoded = self.decoded([slider.value for slider in sliders])
+            picture.value = as_html(decoded, "the digit that these latents decode to", width=224)
 
         for slider in sliders:
             slider.observe(follow, "value")

@@ -1,5 +1,6 @@
-"""Small pictures, for figures and as PNGs for widgets."""
+"""Small pictures, for figures and as HTML for widgets."""
 
+import base64
 import io
 
 import numpy as np
@@ -17,14 +18,20 @@ def draw(ax: Axes, picture: FloatArray) -> None:
         spine.set(visible=True, color="#dddddd")
 
 
-def as_png(picture: FloatArray, scale: int = 8) -> bytes:
-    """Return a picture in [0, 1], ink high, as a PNG with ink in black."""
-    dots = np.kron(255 - np.round(255 * np.asarray(picture)), np.ones((scale, scale)))
-    return encoded(Image.fromarray(dots.astype(np.uint8)))
+def as_html(picture: FloatArray, alt: str, width: int) -> str:
+    """Return a picture in [0, 1], ink high, as HTML with ink in black, `width` dots wide."""
+    dots = (255 - np.round(255 * np.asarray(picture))).astype(np.uint8)
+    return image_as_html(Image.fromarray(dots), alt, width)
 
 
-def encoded(picture: Image.Image) -> bytes:
-    """Return an image as a PNG, packed quickly rather than tightly."""
+def image_as_html(image: Image.Image, alt: str, width: int) -> str:
+    """Return an image as HTML, `width` dots wide.
+
+    An ipywidgets.Image would be sent as bytes, which Colab does not pass on to its page
+    (googlecolab/colabtools#587).
+    """
     buffer = io.BytesIO()
-    picture.save(buffer, format="png", compress_level=1)
-    return buffer.getvalue()
+    image.save(buffer, format="png", compress_level=1)  # packed quickly rather than tightly
+    data = base64.b64encode(buffer.getvalue()).decode()
+    style = f"width:{width}px;image-rendering:pixelated"
+    return f'<img src="data:image/png;base64,{data}" alt="{alt}" style="{style}">'

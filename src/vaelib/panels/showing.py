@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from IPython import get_ipython
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from vaelib import notebook
@@ -25,11 +26,20 @@ class Panel(Protocol):
 
 
 def show_panel(panel: Panel, name: str, alt: str) -> None:
-    """Show a panel: live in a notebook that someone works in, and as a picture everywhere else.
+    """Show a panel as widgets, where someone works, and everywhere its still picture below.
 
-    The picture is saved as `figures/<name>.png` and goes along with the widgets, so that a
-    notebook saved after use still shows something where none run.
+    The picture is an output of its own and is saved as `figures/<name>.png`: a notebook that was
+    used, saved and opened again without its kernel still shows it, where the widgets are gone.
     """
-    runs_live = getattr(get_ipython(), "kernel", None) is not None and not os.environ.get(STILL)
-    live = panel.live()._repr_mimebundle_() if runs_live else None
-    notebook.show(panel.still(), name, alt, live)
+    if getattr(get_ipython(), "kernel", None) is not None and not os.environ.get(STILL):
+        display(view(panel.live()), raw=True)
+    notebook.show(panel.still(), name, alt)
+
+
+def view(widget: "Widget") -> dict[str, object]:
+    """Return what shows a widget: the one form that ipywidgets 7, as on Colab, and 8 share."""
+    reference = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {
+        "application/vnd.jupyter.widget-view+json": reference,
+        "text/plain": "Sliders and buttons work while the notebook runs; below is their picture.",
+    }
