@@ -3,7 +3,7 @@
 The address stands in `pyproject.toml`, beside the version, whose tag every link opens: a link to
 a moving branch would one day open a notebook that its reader does not know. From there it is
 written into the README, `CITATION.cff` and the notebooks: their badges, their way to the previous
-and the next, and the cell that sets Colab up. Without an argument the address stays as it is.
+and the next, and the set-up cell. Without an argument the address stays as it is.
 """
 
 import re
@@ -23,22 +23,15 @@ IN_README = re.compile(r"(?<=<!-- links -->\n).*?(?=<!-- end of links -->)", re.
 LINE_OF_LINKS = re.compile(r"\[!\[|\*(previous|next):")  # how that paragraph begins
 
 SET_UP = """\
-# Colab has only this file: there, bring the rest, once, and leave its packages (--no-deps) alone.
-import importlib.util
-import site
-import subprocess
-import sys
-from pathlib import Path
+# @title Set-up: brings vaelib and its data where they are missing, and does nothing elsewhere
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules and importlib.util.find_spec("vaelib") is None:
-    url = "{url}"
-    tag, folder = "{tag}", Path("{name}").resolve()
-    if not folder.is_dir():
-        clone = ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", "--depth=1"]
-        subprocess.run([*clone, f"--branch={{tag}}", url, folder], check=True)
-    pip = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--editable", folder]
-    subprocess.run(pip, check=True)
-    site.addsitedir(folder / "src")  # what pip has noted is read when Python starts"""
+if find_spec("vaelib") is None:
+    %pip install -qq --no-deps git+{url}@{tag}
+    if find_spec("vaelib") is None:
+        raise ImportError("pip says above what failed. On Kaggle: is the internet switched on?")\
+"""
+COLLAPSED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # Colab; JupyterLab
 
 
 class LinksError(ValueError):
@@ -73,8 +66,8 @@ class Address:
         )
 
     def set_up(self) -> str:
-        """Return the code that brings repository and package to Colab."""
-        return SET_UP.format(url=self.url, tag=self.tag, name=self.repo.split("/")[1])
+        """Return the code that brings package and data to where only the notebook is."""
+        return SET_UP.format(url=self.url, tag=self.tag)
 
 
 def read_address(pyproject: str) -> Address:
@@ -120,7 +113,7 @@ def write_links(
     first.source = "\n\n".join([heading, f"{address.badges(name)} · {way}", *paragraphs])
     number = name.split("_")[0]
     set_up = _take_cell(notebook, f"{number}-set-up") or nbformat.v4.new_code_cell()
-    set_up |= {"id": f"{number}-set-up", "source": address.set_up()}
+    set_up |= {"id": f"{number}-set-up", "source": address.set_up(), "metadata": COLLAPSED}
     last = _take_cell(notebook, f"{number}-navigation") or nbformat.v4.new_markdown_cell()
     last |= {"id": f"{number}-navigation", "source": way}
     notebook.cells = [first, set_up, *notebook.cells[1:], last]

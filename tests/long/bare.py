@@ -20,6 +20,12 @@ PROJECT = tomllib.loads(PYPROJECT)["project"]
 ADDRESS = links.read_address(PYPROJECT)
 
 
+def versions(file: str) -> dict[str, str]:
+    """Read a list of exact versions: package → version."""
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
 def run(*command, cwd=None, **variables):
     """Run a command without our own VAELIB_ variables; return what it printed, or fail with it."""
     environment = {name: v for name, v in os.environ.items() if not name.startswith("VAELIB_")}

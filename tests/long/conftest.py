@@ -8,8 +8,11 @@ import venv
 from pathlib import Path
 
 import pytest
-from bare import ADDRESS, PROJECT, ROOT, Environment, run
+from bare import ADDRESS, PROJECT, ROOT, Environment, run, versions
 from packaging.requirements import Requirement
+
+BUILD_AT_HAND = {"torch", "torchvision"}
+JUPYTER = {"ipykernel", "ipython", "jupyter_client", "notebook"}
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +32,41 @@ def new_environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def without_vaelib(new_environment, tmp_path_factory):
-    """What Colab and Binder's conda bring: every package that the series needs, but not itself."""
-    environment = new_environment(tmp_path_factory.mktemp("bare") / "venv")
-    needs = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["lab"]
-    names = [Requirement(need).name for need in needs]
-    environment.pip("install", "--quiet", "-c", ROOT / "constraints.txt", *names)
+def without_vaelib(tmp_path_factory):
+    """What Binder's conda brings: every package that the series needs, but not itself."""
+    environment = Environment(Path(sys.prefix)).copy(tmp_path_factory.mktemp("bare") / "venv")
+    environment.pip("uninstall", "--quiet", "--yes", "vaelib")
     assert "vaelib" not in environment.installed()
     return environment
+
+
+@pytest.fixture(scope="session")
+def environments(new_environment, tmp_path_factory):
+    """Return a function: a platform's name → an environment with the versions that it ships."""
+    made = {}
+
+    def make(name: str) -> Environment:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name) / "venv"
+            made[name] = fill(folder, name, base=next(iter(made.values()), None))
+        return made[name]
+
+    def fill(folder: Path, name: str, base: Environment | None) -> Environment:
+        listed = versions(f"tests/long/platforms/{name}.txt")
+        # of torch, the build at hand: the others bring gigabytes of CUDA libraries along
+        listed |= {p: v for p, v in versions("constraints.txt").items() if p in BUILD_AT_HAND}
+        pins = {package: f"{package}=={version}" for package, version in listed.items()}
+        if base:
+            environment = base.copy(folder)
+        else:
+            environment = new_environment(folder)
+            needs = {Requirement(need).name for need in PROJECT["dependencies"]} | JUPYTER
+            environment.pip("install", "--quiet", *(pins[name] for name in needs & pins.keys()))
+        # a platform's versions need not agree with each other
+        environment.pip("install", "--quiet", "--no-deps", *pins.values())
+        return environment
+
+    return make
 
 
 @pytest.fixture(scope="session")
