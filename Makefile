@@ -1,10 +1,12 @@
 # run · test · test-all · bench · lab · site · links · clean.
-# Everything lives in .venv, made on first use.
+# Everything lives in .venv, made on first use. No path is computed: a folder may have any name.
 PYTHON ?= python3
 BIN := .venv/bin
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+NOTEBOOKS := notebooks/0*.ipynb
 # the tests train their own models and draw their own figures: nothing is taken from a make run
-TEST_FOLDER := $(CURDIR)/.pytest_cache/clean_state
+CLEAN_STATE := .pytest_cache/clean_state
+# what is removed lies in this folder, and this folder is ours, also when make was given a file (-f)
+OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the repository."; exit 1; }
 
 .PHONY: run test test-all bench lab site links clean
 
@@ -13,33 +15,37 @@ run: .venv/installed ## execute the four notebooks in place; figures and numbers
 	$(BIN)/python -m vaelib.readme
 
 test: .venv/installed ## style, unit tests, and the notebooks through nbval
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -m "not long" --cov=vaelib --cov-report=term --cov-fail-under=95
-	rm -rf $(TEST_FOLDER) && mkdir -p $(TEST_FOLDER)
-	VAELIB_RUNS=$(TEST_FOLDER)/runs VAELIB_FIGURES=$(TEST_FOLDER)/figures \
+	$(OURS)
+	rm -rf $(CLEAN_STATE)
+	VAELIB_RUNS="$$PWD/$(CLEAN_STATE)/runs" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures" \
 		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
 
 test-all: .venv/installed ## the long tests, beside make test
 	$(BIN)/python -m pytest -m long
 
 bench: run ## run the notebooks, then measure against the recipes that people would copy
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m vaelib.benchmark
 	$(BIN)/python -m vaelib.readme
 
 lab: .venv/installed ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
+	$(BIN)/python -m jupyter lab --notebook-dir=. notebooks/01_data.ipynb
 
 site: .venv/installed ## the notebooks as web pages in site/, from their stored outputs
+	$(OURS)
 	rm -rf site
 	$(BIN)/python -m vaelib.site site
 
 links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name changes the address
-	$(BIN)/python -m vaelib.links $(REPO)
+	$(BIN)/python -m vaelib.links $(if $(REPO),"$(REPO)")
 
 clean: ## remove what the other commands made, but not .venv
-	rm -rf data/runs data/*/raw/*-ubyte .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
+	$(OURS)
+	rm -rf data/runs .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
+	find data -path 'data/*/raw/*-ubyte' -type f -delete
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
