@@ -46,6 +46,7 @@ from vaelib import (
     trust,
 )
 from vaelib.classifiers import DescentSettings
+from vaelib.images import centre
 from vaelib.latent import Posterior
 from vaelib.models import ConvClassifier
 
@@ -681,6 +682,9 @@ BAD_CALLS = {
         lambda: vaelib.binarise(IMAGES[:, :5], 0),
     ],
     "load_folder": [],  # tests/test_folders.py
+    "prepare": [],  # tests/test_images.py
+    "read_grey": [],  # the same
+    "centre": [lambda: centre(IMAGES[0].float()), lambda: centre(IMAGES)],
     "ConvVAE": [lambda: vaelib.ConvVAE(latent_size=0), lambda: vaelib.ConvVAE(channels=-1)],
     "neighbour_graph": [lambda: graph.neighbour_graph(HOLES, 3, 3)],
     "link_neighbours": [],  # takes what neighbour_graph has checked
@@ -723,8 +727,9 @@ def test_a_bad_call_is_a_clear_error(call):
 
 MODULES = (
     archives, budgets, classifiers, import_module("vaelib.data"), import_module("vaelib.deskew"),
-    devices, graph, latent, logistic, import_module("vaelib.models"), objective, runs, sampling,
-    supervised, training, trust, backpropagation, memory,
+    devices, graph, import_module("vaelib.images"), latent, logistic,
+    import_module("vaelib.models"), objective, runs, sampling, supervised,
+    training, trust, backpropagation, memory,
 )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from vaelib.data import IMAGE_SHAPE, Split, to_pixels
+from vaelib.images import centre
 from vaelib.latent import FloatArray, encode
-from vaelib.panels.drawing_pad import DRAWING_PAD, centred, ink_from_text
+from vaelib.panels.drawing_pad import DRAWING_PAD, ink_from_text
 from vaelib.panels.pictures import as_html, draw, image_as_html
 from vaelib.plots import BLUE, GREY, INK, RED, draw_classes
 
@@ -119,7 +120,7 @@ class DigitPanel:
             bars.value = _bars(self.classes, answer.probabilities)
 
         pick.observe(lambda change: look_at(self.images[change["new"]]), "value")
-        drawn.observe(lambda change: look_at(centred(ink_from_text(change["new"]))), "value")
+        drawn.observe(lambda change: look_at(centre(ink_from_text(change["new"]))), "value")
         look_at(self.images[self.first])
         pad_box = ipywidgets.VBox([pick, pad, drawn], layout={"min_width": "330px"})
         pad_box.add_class("vaelib-pad")

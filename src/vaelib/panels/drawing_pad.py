@@ -1,17 +1,13 @@
-"""A square to draw a digit on with the mouse or a finger, and what becomes of the drawing.
+"""A square to draw a digit on with the mouse or a finger, and how the drawing comes back.
 
 The pad is a canvas of 28 × 28 dots, enlarged. When a stroke ends, its ink goes as text into the
 hidden text field beside it, which is how a page talks to the kernel without a plug-in.
 """
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vaelib.data import IMAGE_SHAPE, N_PIXELS
-
-BOX = 20  # MNIST's digits were scaled to fit 20 × 20 and set with their ink's middle in the centre
 
 _POINT = "const k=28/this.clientWidth,x=event.offsetX*k,y=event.offsetY*k,g=this.getContext('2d');"
 _STROKE = (
@@ -46,29 +42,3 @@ def ink_from_text(text: str) -> Tensor:
     if len(text) != 2 * N_PIXELS:
         raise ValueError(f"A drawing has {2 * N_PIXELS} hexadecimal digits, not {len(text)}.")
     return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8).view(IMAGE_SHAPE)
-
-
-def centred(ink: Tensor) -> Tensor:
-    """Scale and place a drawing as MNIST's digits were: uint8 (28, 28), same out.
-
-    The longer side of the ink becomes 20 dots, and the middle of its mass the image's middle. An
-    empty drawing stays empty.
-    """
-    rows, columns = ink.any(dim=1).nonzero(), ink.any(dim=0).nonzero()
-    if not len(rows):
-        return ink
-    part = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].numpy()
-    scale = BOX / max(part.shape)
-    size = [max(1, round(side * scale)) for side in reversed(part.shape)]
-    digit = np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BILINEAR))
-    middles = [
-        (digit.sum(axis=1 - axis) @ np.arange(digit.shape[axis])) / max(digit.sum(), 1)
-        for axis in (0, 1)
-    ]
-    result = np.zeros(IMAGE_SHAPE, dtype=np.uint8)
-    top, left = (
-        int(np.clip(round(13.5 - middle), 0, 28 - side))
-        for middle, side in zip(middles, digit.shape, strict=True)
-    )
-    result[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
-    return torch.from_numpy(result)
