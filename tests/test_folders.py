@@ -1,12 +1,21 @@
+import io
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fontTools.fontBuilder import FontBuilder  # matplotlib brings it along
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 from PIL import Image
 
 import vaelib
-from vaelib import DataError
+from vaelib import DataError, notebook, plots
+from vaelib.paths import figures_folder
+from vaelib.plots import style
 
 
 @pytest.fixture
@@ -18,6 +27,35 @@ def folder(tmp_path, mnist):
         for number, image in enumerate(mnist.train.images[mnist.train.labels == label][:20]):
             Image.fromarray(image.numpy()).save(root / name / f"{number:02}.png")
     return root
+
+
+def redrawn(folder, draw, suffix="png"):
+    """Return a copy of the folder in which `draw` has made another image of each."""
+    copy = folder.parent / "redrawn" / folder.name
+    for file in sorted(folder.rglob("*.png")):
+        name = copy / file.parent.name / f"{file.stem}.{suffix}"
+        name.parent.mkdir(parents=True, exist_ok=True)
+        draw(np.array(Image.open(file))).save(name)
+    return copy
+
+
+def ink_on_nothing(digit, ink=0):
+    """A digit as a drawing app exports it, on a transparent background."""
+    return Image.fromarray(np.dstack([np.full_like(digit, ink)] * 3 + [digit]))
+
+
+def on_grey_paper(digit):
+    """A digit ten times as large, dark on grey paper."""
+    return Image.fromarray(190 - digit // 2).resize((280, 280), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """Make believe that a notebook runs, and return what it shows."""
+    shown = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": object()}))
+    monkeypatch.setattr(notebook, "display", lambda data, **options: shown.append((data, options)))
+    return shown
 
 
 def test_a_folder_a_class_becomes_a_data_set(folder):
@@ -49,15 +87,18 @@ def test_images_alone_count_as_one_class(folder):
 
 
 def test_ink_can_be_turned(folder):
-    dark = vaelib.load_folder(folder, invert=True)
-    assert torch.equal(dark.train.images, 255 - vaelib.load_folder(folder).train.images)
+    turned_back = redrawn(folder, lambda digit: Image.fromarray(255 - digit))
+    assert torch.equal(
+        vaelib.load_folder(turned_back, invert=True).train.images,
+        vaelib.load_folder(folder).train.images,
+    )
 
 
 def test_other_images_and_another_split_have_another_checksum(folder):
     first = vaelib.load_folder(folder).checksum
     assert vaelib.load_folder(folder).checksum == first
     assert vaelib.load_folder(folder, seed=1).checksum != first
-    Image.new("L", (28, 28)).save(folder / "three" / "00.png")
+    shutil.copy(folder / "three" / "01.png", folder / "three" / "00.png")
     assert vaelib.load_folder(folder).checksum != first
 
 
@@ -68,27 +109,29 @@ def test_the_series_runs_on_it(folder):
     assert vaelib.find_or_train(recipe, own).history == run.history
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"no folder .*nowhere"):
-        vaelib.load_folder(tmp_path / "nowhere")
+def test_a_missing_folder_is_named_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"no folder {tmp_path}/nowhere"):
+        vaelib.load_folder("nowhere")
 
 
-def test_an_image_of_another_size_is_named_with_a_way_out(folder):
-    Image.new("L", (32, 30)).save(folder / "three" / "large.png")
-    with pytest.raises(DataError, match=r"large.png is 32 × 30 pixels.*resize\(\(28, 28\)\)"):
-        vaelib.load_folder(folder)
+def test_a_tilde_is_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    own = vaelib.load_folder(f"~/{folder.name}")
+    assert own.checksum == vaelib.load_folder(folder).checksum
+    with pytest.raises(DataError, match=f"no folder {folder.parent}/nowhere"):
+        vaelib.load_folder("~/nowhere")
+
+
+def test_the_folder_one_is_in_has_its_own_name(folder, monkeypatch):
+    monkeypatch.chdir(folder / "three")
+    assert vaelib.load_folder(".").classes == ("three",)
 
 
 def test_a_file_that_is_no_image_is_named(folder):
     (folder / "seven" / "broken.png").write_text("not a picture")
     with pytest.raises(DataError, match=r"broken.png is not an image"):
-        vaelib.load_folder(folder)
-
-
-def test_sixteen_bits_are_refused_and_not_cut_off(folder):
-    deep = np.full((28, 28), 40_000, dtype=np.uint16)
-    Image.fromarray(deep).save(folder / "three" / "deep.png")
-    with pytest.raises(DataError, match=r"deep.png has more than 256 grey levels"):
         vaelib.load_folder(folder)
 
 
@@ -114,3 +157,274 @@ def test_a_folder_with_another_data_set_s_name_is_refused(folder):
     renamed = folder.rename(folder.parent / "mnist")
     with pytest.raises(DataError, match="name of another data set"):
         vaelib.load_folder(renamed)
+
+
+def test_ink_on_nothing_is_read_as_the_same_digits(folder):
+    black = redrawn(folder, ink_on_nothing)
+    own = vaelib.load_folder(black, invert=True)
+    assert torch.equal(own.train.images, vaelib.load_folder(folder).train.images)
+
+
+@pytest.mark.parametrize(
+    ("ink", "invert", "way_out"),
+    [
+        (0, False, "taken for black paper.*dark on light paper, pass invert=True"),
+        (255, True, "taken for white paper.*light on dark paper, leave invert=True out"),
+    ],
+)
+def test_nothing_but_blank_images_is_an_error_with_a_way_out(folder, ink, invert, way_out):
+    blank = redrawn(folder, lambda digit: ink_on_nothing(digit, ink))
+    with pytest.raises(DataError, match=f"All 40 images are blank.*00.png, for one.*{way_out}"):
+        vaelib.load_folder(blank, invert)
+
+
+def test_blank_pages_are_an_error_too(folder):
+    white = redrawn(folder, lambda digit: Image.new("L", (50, 40), 255))
+    with pytest.raises(DataError, match=r"All 40 images are blank.*Look at the files\.$"):
+        vaelib.load_folder(white)
+
+
+@pytest.mark.parametrize("ink", [0, 25])
+def test_some_blank_images_are_counted_and_one_is_named(folder, ink):
+    """Ink that is nearly black is lost on black paper as well."""
+    for name in ("03", "07"):
+        digit = np.array(Image.open(folder / "three" / f"{name}.png"))
+        ink_on_nothing(digit, ink).save(folder / "three" / f"{name}.png")
+    with pytest.warns(UserWarning) as caught:
+        vaelib.load_folder(folder)
+    [said] = map(str, (warning.message for warning in caught))
+    assert said.startswith("2 of the 40 images are blank")
+    assert "03.png, for one" in said
+    assert "pass invert=True" in said
+
+
+def test_blank_images_that_were_never_transparent_say_nothing_of_paper(folder):
+    Image.new("L", (28, 28)).save(folder / "three" / "03.png")
+    with pytest.warns(UserWarning, match=r"1 of the 40 .*03.png, for one.*take them out\.$"):
+        vaelib.load_folder(folder)
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda digit: Image.fromarray(255 - digit), on_grey_paper], ids=["28 × 28", "photos"]
+)
+def test_dark_ink_on_light_paper_is_said_once_to_the_one_who_loads(folder, draw):
+    dark = redrawn(folder, draw)
+    with pytest.warns(UserWarning) as caught:
+        vaelib.load_folder(dark)
+    [warning] = caught
+    assert "a model would learn the paper" in str(warning.message)
+    assert "pass invert=True" in str(warning.message)
+    assert warning.filename == __file__
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_light_ink_that_was_turned_is_said(folder, times):
+    light = redrawn(folder, lambda digit: Image.fromarray(digit).resize((28 * times, 28 * times)))
+    with pytest.warns(UserWarning, match="a model would learn the paper.*leave invert=True out"):
+        vaelib.load_folder(light, invert=True)
+
+
+def test_what_systems_leave_behind_is_passed_over(folder):
+    clean = vaelib.load_folder(folder)
+    for name in ("._00.png", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (folder / "three" / name).write_bytes(b"\x00\x05\x16\x07")
+    for name in ("__MACOSX", ".ipynb_checkpoints"):
+        shutil.copytree(folder / "seven", folder / name)
+        shutil.copytree(folder / "seven", folder / "three" / name)
+    own = vaelib.load_folder(folder)
+    assert own.classes == clean.classes
+    assert own.checksum == clean.checksum
+
+
+def test_files_of_another_kind_are_counted_and_one_is_named(folder):
+    (folder / "seven" / "IMG_1.heic").touch()
+    (folder / "three" / "notes.txt").touch()
+    (folder / "three" / "more").mkdir()
+    with pytest.warns(UserWarning) as caught:
+        vaelib.load_folder(folder)
+    [warning] = caught
+    assert ": 3 of the files and folders" in str(warning.message)
+    assert "IMG_1.heic, for one" in str(warning.message)
+    assert warning.filename == __file__
+
+
+def test_a_class_of_files_of_another_kind_names_them(folder):
+    for file in (folder / "seven").iterdir():
+        file.rename(file.with_suffix(".heic"))
+    with pytest.raises(DataError, match=r"seven holds 0 images.*20 of the files.*00.heic, for one"):
+        vaelib.load_folder(folder)
+
+
+def test_images_of_any_size_are_scaled_and_counted(folder, capsys):
+    large = redrawn(folder, on_grey_paper, "jpg")
+    for name in ("00", "01"):
+        (large / "three" / f"{name}.jpg").unlink()
+        digit = np.array(Image.open(folder / "three" / f"{name}.png"))
+        Image.fromarray(255 - digit).save(large / "three" / f"{name}.png")
+    own = vaelib.load_folder(large, invert=True)
+    said = capsys.readouterr().out
+    assert said.startswith("38 of the 40 images are not 28 × 28 pixels: ")
+    assert said.count("\n") == 1
+    digits = vaelib.load_folder(folder)
+    first, second = own.train.images.double(), digits.train.images.double()
+    alike = [
+        torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]
+        for a, b in zip(first, second, strict=True)
+    ]
+    assert torch.stack(alike).mean() > 0.9
+    assert vaelib.load_folder(large, invert=True).checksum == own.checksum
+
+
+def test_images_of_the_model_s_size_are_not_talked_of(folder, capsys, kernel):
+    vaelib.load_folder(folder)
+    assert capsys.readouterr().out == ""
+    assert kernel == []
+
+
+@pytest.mark.parametrize("n_scaled", [3, 40])
+def test_a_notebook_shows_some_before_and_after(folder, kernel, n_scaled):
+    large = redrawn(folder, on_grey_paper)
+    for file in sorted(large.rglob("*.png"))[n_scaled:]:
+        small = np.array(Image.open(folder / file.relative_to(large)))
+        Image.fromarray(255 - small).save(file)
+    vaelib.load_folder(large, invert=True)
+    [(data, options)] = kernel
+    count = min(n_scaled, 10)
+    assert f"{count} images" in data["text/plain"]
+    assert options["metadata"]["image/png"]["alt"] == data["text/plain"]
+    with Image.open(figures_folder() / "own_images.png") as picture:
+        assert picture.width > picture.height * count / 10
+
+
+def test_a_script_is_spared_the_picture(folder, monkeypatch):
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+    vaelib.load_folder(redrawn(folder, on_grey_paper), invert=True)
+    assert not figures_folder().exists()
+
+
+@pytest.mark.parametrize("heavy", ["matplotlib", "IPython"])
+def test_a_folder_is_loaded_without_what_is_heavy(folder, heavy):
+    code = (
+        f"import sys, vaelib; vaelib.load_folder({str(folder)!r}); "
+        f"sys.exit({heavy!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.fixture
+def fonts(tmp_path, monkeypatch):
+    """A function that makes a font with the given characters, where no fonts are installed."""
+    manager = font_manager.fontManager
+    bundled = [entry for entry in manager.ttflist if "mpl-data" in entry.fname]
+    monkeypatch.setattr(manager, "ttflist", bundled)
+    monkeypatch.setattr(style, "FONTS", style.FONTS[:1])
+    installed = []
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [*installed])
+
+    def install(characters, known=False, family=None):
+        family = family or f"Test {''.join(f'{ord(character):x}' for character in characters)}"
+        file = tmp_path / f"{family}.ttf"
+        make_font(file, family, characters)
+        installed.append(str(file))
+        if known:
+            manager.addfont(file)
+        return family
+
+    yield install
+    monkeypatch.undo()
+    plots.use_style()
+
+
+def make_font(file, family, characters):
+    """Save a font in which every character is a filled square."""
+    names = {ord(character): f"u{ord(character):x}" for character in characters}
+    pen = TTGlyphPen(None)
+    for move, point in ((pen.moveTo, (0, 0)), (pen.lineTo, (0, 700)), (pen.lineTo, (700, 700))):
+        move(point)
+    pen.closePath()
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", *names.values()])
+    builder.setupCharacterMap(names)
+    builder.setupGlyf(dict.fromkeys([".notdef", *names.values()], pen.glyph()))
+    builder.setupHorizontalMetrics(dict.fromkeys([".notdef", *names.values()], (800, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": family, "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(file)
+
+
+def named(folder, three, seven):
+    (folder / "three").rename(folder / three)
+    (folder / "seven").rename(folder / seven)
+    return folder
+
+
+def draw(classes):
+    """Draw a picture with the classes' names: a character without a glyph is a warning."""
+    figure = plots.class_counts({"a": [1, 2], "b": [2, 1]}, classes, "Names")
+    figure.savefig(io.BytesIO(), format="png")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["in matplotlib's list", "installed since"])
+@pytest.mark.parametrize("together", [True, False], ids=["one font", "a font each"])
+def test_names_of_any_script_are_written_with_the_fonts_there_are(folder, fonts, known, together):
+    expected = [fonts(characters, known) for characters in (["三七"] if together else "三七")]
+    plots.use_style()
+    own = vaelib.load_folder(named(folder, "三", "七"))
+    assert set(own.classes) == {"三", "七"}
+    draw(own.classes)
+    plots.use_style()
+    draw(own.classes)
+    assert sorted(style.FONTS[1:]) == sorted(expected)
+    vaelib.load_folder(folder)  # what was found is not looked for again
+    assert sorted(style.FONTS[1:]) == sorted(expected)
+
+
+def test_names_that_no_font_can_write_become_numbers_and_are_said_once(folder, fonts):
+    fonts("中")
+    with pytest.warns(UserWarning) as caught:
+        own = vaelib.load_folder(named(folder, "तीन", "seven"))
+    [warning] = caught
+    assert own.classes == ("0", "1")
+    assert "0 is seven, 1 is तीन." in str(warning.message)
+    assert "No installed font has" in str(warning.message)
+    assert warning.filename == __file__
+    draw(own.classes)
+    assert len(style.FONTS) == 1
+
+
+def test_names_are_told_apart_even_where_they_become_numbers(folder, fonts):
+    with pytest.warns(UserWarning, match="No installed font"):
+        first = vaelib.load_folder(named(folder, "三", "七")).checksum
+    (folder / "三").rename(folder / "四")
+    with pytest.warns(UserWarning, match="No installed font"):
+        assert vaelib.load_folder(folder).checksum != first
+
+
+def test_no_font_is_opened_for_names_that_dejavu_sans_can_write(folder, fonts, monkeypatch):
+    opened = []
+    get_font = font_manager.get_font
+    monkeypatch.setattr(font_manager, "get_font", lambda f: (opened.append(f), get_font(f))[1])
+    own = vaelib.load_folder(named(folder, "drei – größer", "Семь"))
+    assert [Path(file).name for file in opened] == ["DejaVuSans.ttf"]
+    assert own.classes == ("drei – größer", "Семь")
+    draw(own.classes)
+
+
+def test_a_font_that_cannot_be_read_is_passed_over(folder, fonts, tmp_path):
+    damaged = tmp_path / f"{fonts('三', known=True)}.ttf"
+    damaged.write_text("no font")
+    unreadable = tmp_path / f"{fonts('七')}.ttf"
+    unreadable.write_text("no font")
+    family = fonts("三七六")
+    own = vaelib.load_folder(named(folder, "三", "七"))
+    draw(own.classes)
+    assert style.FONTS[1:] == [family]
+
+
+def test_a_font_of_boxes_is_no_font(folder, fonts):
+    """Systems have one with a glyph for every character: a box."""
+    fonts("三七", known=True, family="Last Resort")
+    with pytest.warns(UserWarning, match="No installed font has"):
+        assert vaelib.load_folder(named(folder, "三", "七")).classes == ("0", "1")
