@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +12,16 @@ import pytest
 from bare import ROOT
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
 
+# of JupyterLab's cells, or the classic Notebook's
+PICTURES_OF_CELL = """
+const cell = arguments[0].closest('.jp-CodeCell, .code_cell');
+return [...cell.querySelectorAll('.jp-OutputArea img, .output img')].map(image => image.src);
+"""
 SCREENSHOTS = ROOT / ".screenshots"
 ARGUMENTS = [
     "--headless=new",
@@ -66,3 +77,48 @@ def missing_pictures(browser: Chrome, within: str = "body") -> list[str]:
         ".filter(i => !(i.complete && i.naturalWidth > 0)).map(i => i.src.slice(0, 100))",
         within,
     )
+
+
+def wait(browser: Chrome, seconds: float, condition: Callable, what: str) -> object:
+    """Wait until a condition holds, and return its value."""
+    return WebDriverWait(browser, seconds, poll_frequency=1).until(condition, f"waited for {what}")
+
+
+def wait_for_port(port: int, server) -> None:
+    """Wait until a server answers."""
+    for _ in range(120):
+        assert server.poll() is None, "the server ended before it answered"
+        with socket.socket() as knock:
+            if knock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.5)
+    pytest.fail("The server did not answer within a minute.")
+
+
+def move_slider(browser: Chrome, handle: WebElement) -> None:
+    """Move a slider by its keys, as a person may; a picture in its cell must follow."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
+    with new_picture(browser, handle):
+        handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+
+
+def draw_stroke(browser: Chrome, pad: WebElement) -> None:
+    """Draw a line on the pad with the mouse; a picture in its cell must follow."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", pad)
+    with new_picture(browser, pad):
+        stroke = ActionChains(browser).move_to_element_with_offset(pad, 10, -60).click_and_hold()
+        for _ in range(6):
+            stroke = stroke.move_by_offset(-3, 20)
+        stroke.release().perform()
+
+
+@contextmanager
+def new_picture(browser: Chrome, element: WebElement) -> Iterator[None]:
+    """Wait until a picture in an element's cell is another than before."""
+    before = browser.execute_script(PICTURES_OF_CELL, element)
+    yield
+
+    def followed(browser: Chrome) -> bool:
+        return browser.execute_script(PICTURES_OF_CELL, element) not in (before, [])
+
+    wait(browser, 120, followed, "a new picture")

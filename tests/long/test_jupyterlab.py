@@ -5,16 +5,22 @@ import re
 import secrets
 import socket
 import subprocess
-import time
 
 import nbformat
 import pytest
 from attempts import EXERCISES, LONG_MISTAKES, MISTAKES, checker_call, written_out
 from bare import ROOT
-from pages import chromium, missing_pictures, screenshot_on_failure
+from pages import (
+    chromium,
+    draw_stroke,
+    missing_pictures,
+    move_slider,
+    screenshot_on_failure,
+    wait,
+    wait_for_port,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -35,10 +41,6 @@ FIRST_SLIDERS = """
 return [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')]
     .map(cell => cell.querySelector('.jupyter-widgets.widget-slider .noUi-handle'))
     .filter(handle => handle);
-"""
-PICTURES_OF_CELL = """
-const cell = arguments[0].closest('.jp-CodeCell');
-return [...cell.querySelectorAll('.jp-OutputArea img')].map(image => image.src);
 """
 
 
@@ -94,24 +96,10 @@ def lab(folder, tmp_path_factory):
         server.wait(60)
 
 
-def wait_for_port(port, server):
-    for _ in range(120):
-        assert server.poll() is None, "JupyterLab ended before it answered"
-        with socket.socket() as knock:
-            if knock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.5)
-    pytest.fail("JupyterLab did not answer within a minute.")
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     with chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
-
-
-def wait(browser, seconds, condition, what):
-    return WebDriverWait(browser, seconds, poll_frequency=1).until(condition, f"waited for {what}")
 
 
 def cells(browser):
@@ -183,11 +171,13 @@ def stored_pictures(path):
 
 
 def move_sliders(browser, stored):
-    """Move the first slider of each panel; a notebook that shows panels must have some."""
+    """Move the first slider of each panel, and draw where one can; panels must have sliders."""
     handles = wait_for_sliders(browser) if HAS_PANEL.search(code(stored)) else []
     assert browser.execute_script(FIRST_SLIDERS) == handles
     for handle in handles:
-        move(browser, handle)
+        move_slider(browser, handle)
+    for pad in browser.find_elements(By.CSS_SELECTOR, ".jp-OutputArea canvas[aria-label]"):
+        draw_stroke(browser, pad)
     assert [c["errors"] for c in cells(browser) if c["errors"]] == []
 
 
@@ -201,20 +191,6 @@ def code_cells(path):
 
 def wait_for_sliders(browser):
     return wait(browser, 60, lambda b: b.execute_script(FIRST_SLIDERS), "a slider")
-
-
-def move(browser, handle):
-    """Move a slider by its keys, as a person may; a picture in its cell must follow."""
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
-    before = browser.execute_script(PICTURES_OF_CELL, handle)
-    value = handle.get_attribute("aria-valuenow")
-    handle.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    wait(browser, 30, lambda _: handle.get_attribute("aria-valuenow") != value, "the slider")
-
-    def followed(browser):
-        return browser.execute_script(PICTURES_OF_CELL, handle) not in (before, [])
-
-    wait(browser, 120, followed, "a new picture")
 
 
 def do_exercises(browser, stored):

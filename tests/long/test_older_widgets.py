@@ -1,0 +1,106 @@
+"""The panels on ipywidgets 7, as Colab has it, in a page of its time: the classic Notebook."""
+
+import os
+import secrets
+import socket
+import subprocess
+
+import nbformat
+import pytest
+from bare import ROOT
+from pages import (
+    PICTURES_OF_CELL,
+    chromium,
+    draw_stroke,
+    missing_pictures,
+    move_slider,
+    screenshot_on_failure,
+    wait,
+    wait_for_port,
+)
+from selenium.webdriver.common.by import By
+
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(600)]
+
+# an untrained model will do: it is the page that is tried
+CELLS = [
+    """\
+import ipywidgets, torch, vaelib
+from vaelib import notebook, panels
+
+assert ipywidgets.__version__.startswith("7.")
+notebook.set_up()
+mnist = vaelib.load("MNIST")
+model = vaelib.MLP.build().eval()
+known = mnist.train[:300]""",
+    """\
+panel = panels.LatentPanel(model, mnist.test.images[0], [3, 7])
+panels.show_panel(panel, "panel_latents", "sliders")""",
+    """\
+def probabilities(means):
+    return torch.softmax(20 * torch.from_numpy(means[:, :10]), dim=1).numpy()
+
+
+panel = panels.DigitPanel(model, probabilities, known, mnist.test.images, mnist.classes)
+panels.show_panel(panel, "panel_digit", "a digit")""",
+]
+
+
+@pytest.fixture
+def address(environments, tmp_path):
+    """The classic Notebook, with the versions of Colab; the value is a notebook's address."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "panels.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    options = ["--no-browser", "--allow-root", f"--port={port}", f"--NotebookApp.token={token}"]
+    own = {
+        "PYTHONPATH": str(ROOT / "src"),
+        "VAELIB_FIGURES": str(tmp_path / "figures"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [environments("colab").python, "-m", "notebook", *options],
+            cwd=folder, env={**os.environ, **own}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        wait_for_port(port, server)
+        yield f"http://127.0.0.1:{port}/notebooks/panels.ipynb?token={token}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def pictures(browser, cell):
+    return browser.execute_script(PICTURES_OF_CELL, cell)
+
+
+def test_both_panels_are_live_and_still(address, tmp_path):
+    with chromium(tmp_path / "chromium") as browser, screenshot_on_failure(browser, "widgets-7"):
+        browser.get(address)
+        idle = "return window.Jupyter?.notebook?.kernel?.is_connected() ?? false"
+        wait(browser, 60, lambda b: b.execute_script(idle), "a kernel")
+        browser.execute_script("Jupyter.notebook.execute_all_cells()")
+        handles = wait(
+            browser,
+            120,
+            lambda b: len(h := b.find_elements(By.CSS_SELECTOR, ".ui-slider-handle")) == 3 and h,
+            "the three sliders",
+        )
+        cells = browser.find_elements(By.CSS_SELECTOR, ".code_cell")[1:3]
+        # one and three in the widgets, and beside each panel its still picture
+        shown = [2, 4]
+        wait(browser, 60, lambda b: [len(pictures(b, c)) for c in cells] == shown, "the pictures")
+        for handle in (handles[0], handles[2]):
+            move_slider(browser, handle)
+        draw_stroke(browser, browser.find_element(By.CSS_SELECTOR, "canvas[aria-label]"))
+        assert missing_pictures(browser, within=".output") == []
+        assert browser.find_elements(By.CSS_SELECTOR, ".output_error, .output_stderr") == []
