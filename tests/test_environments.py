@@ -1,23 +1,23 @@
 """The lists of packages, for pip, conda and CI, agree with each other and with the README."""
 
+import functools
+import importlib.metadata
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10, where pytest brings its predecessor
-    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, RUFF = PYPROJECT["project"], PYPROJECT["tool"]["ruff"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -26,7 +26,13 @@ FORM = yaml.safe_load(
 )
 # what conda-forge calls the packages whose names differ there
 CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+# what pip knows of a machine when it asks whether a package is needed there
+SYSTEMS = {
+    "Linux": {"platform_system": "Linux", "sys_platform": "linux", "os_name": "posix"},
+    "macOS": {"platform_system": "Darwin", "sys_platform": "darwin", "os_name": "posix"},
+    "Windows": {"platform_system": "Windows", "sys_platform": "win32", "os_name": "nt"},
+}
 
 
 def ranges(lines):
@@ -34,10 +40,11 @@ def ranges(lines):
     return {requirement.name: requirement.specifier for requirement in requirements}
 
 
+@functools.cache
 def constraints():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {name.lower().replace("_", "-"): Version(version) for name, version in pins}
+    return {canonicalize_name(name): Version(version) for name, version in pins}
 
 
 def conda_side():
@@ -92,6 +99,78 @@ def test_constraints_are_exact_and_name_each_package_once():
     assert len(constraints()) == len(lines)
 
 
+def asked_for(name, extra, machine):
+    """Yield what an installed package asks for on a machine, which need not be this one."""
+    for line in importlib.metadata.requires(name) or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate(machine | {"extra": extra}):
+            yield requirement
+
+
+def needs(machine):
+    """Yield every requirement there, and who asks: ours, theirs, and so on."""
+    extras = PROJECT["optional-dependencies"]
+    todo = [Requirement(line) for line in PROJECT["dependencies"] + extras["lab"] + extras["test"]]
+    seen = set()
+    while todo:
+        requirement = todo.pop()
+        for part in {(canonicalize_name(requirement.name), e) for e in ("", *requirement.extras)}:
+            if part in seen or not is_installed(part[0]):
+                continue
+            seen.add(part)
+            for other in asked_for(*part, machine):
+                yield part[0], other
+                todo.append(other)
+
+
+def is_installed(name):
+    """Tell whether this machine has a package, and so what it asks for; another may need more."""
+    try:
+        version = Version(importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    if name in constraints() and version.public != constraints()[name].public:
+        pytest.skip(f"{name} is not installed here in the version of constraints.txt.")
+    return True
+
+
+def is_pinned(requirement):
+    pin = constraints().get(canonicalize_name(requirement.name))
+    return pin is not None and pin in requirement.specifier
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_constraints_name_all_that_is_needed_on_every_system_and_python(system, python):
+    """Otherwise pip takes the newest there, which nobody has tested."""
+    machine = SYSTEMS[system] | {"python_version": python, "python_full_version": f"{python}.0"}
+    by_torch = re.compile(r"nvidia-|cuda-|triton")  # which names the exact versions itself
+    unmet = [
+        f"{name} asks for {requirement}"
+        for name, requirement in needs(machine)
+        if not by_torch.match(requirement.name) and not is_pinned(requirement)
+    ]
+    assert unmet == []
+
+
+def test_constraints_name_nothing_else():
+    machines = [
+        system | {"python_version": python, "python_full_version": f"{python}.0"}
+        for system in SYSTEMS.values()
+        for python in PYTHONS
+    ]
+    needed = {canonicalize_name(other.name) for each in machines for _, other in needs(each)}
+    assert set(constraints()) - needed - set(everything()) == set()
+
+
+def test_the_pythons_are_the_same_everywhere():
+    oldest, newest = PYTHONS[0], PYTHONS[-1]
+    assert PROJECT["requires-python"] == f">={oldest}"
+    assert RUFF["target-version"] == f"py{oldest.replace('.', '')}"
+    assert f"You need Python {oldest} to {newest}, and make." in README
+    assert f"on Python {oldest} to {newest}:" in (ROOT / "constraints.txt").read_text()
+
+
 def test_readme_without_make_installs_what_make_installs():
     [by_make] = re.findall(r"-c constraints\.txt -e \S*lab\S+", MAKEFILE)
     assert f"python -m pip install {by_make}" in README
@@ -111,7 +190,7 @@ def test_workflow_runs_on_every_python_and_system():
         pythons = jobs[job]["strategy"]["matrix"]["python"]
         assert pythons == PYTHONS
         assert all(python in SpecifierSet(PROJECT["requires-python"]) for python in pythons)
-    assert "3.9" not in SpecifierSet(PROJECT["requires-python"])
+    assert "3.10" not in SpecifierSet(PROJECT["requires-python"])
 
 
 def test_workflow_calls_what_there_is():
@@ -135,6 +214,7 @@ def test_newest_versions_are_tried_weekly():
     [install] = [step["run"] for step in newest["steps"] if "pip install" in step.get("run", "")]
     assert "--upgrade" in install
     assert "constraints" not in install
+    assert newest["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
 
 
 def test_issue_form_offers_the_four_notebooks():

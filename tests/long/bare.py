@@ -4,15 +4,11 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from vaelib import links
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10, where pytest brings its predecessor
-    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -16,13 +16,18 @@ JUPYTER = {"ipykernel", "ipython", "jupyter_client", "notebook"}
 
 
 @pytest.fixture(scope="session")
-def new_environment(tmp_path_factory):
-    """Make an environment with nothing but pip; skip where there is no package index to fill it."""
+def package_index(tmp_path_factory):
+    """Skip where no package index can be reached; in CI there has to be one."""
     folder = tmp_path_factory.mktemp("probe")
     probe = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--retries=1"]
     reached = subprocess.run([*probe, "-d", folder, "iniconfig"], capture_output=True).returncode
     if reached != 0 and "CI" not in os.environ:
-        pytest.skip("This test fills an environment, and no package index can be reached.")
+        pytest.skip("This test asks a package index, and none can be reached.")
+
+
+@pytest.fixture(scope="session")
+def new_environment(package_index):
+    """Make an environment with nothing but pip, for a test to fill from the package index."""
 
     def make(folder: Path) -> Environment:
         venv.create(folder, with_pip=True, symlinks=True)
