@@ -226,4 +226,6 @@ def test_issue_form_offers_the_four_notebooks():
 def test_citation_names_this_project_and_version():
     assert CITATION["title"] == README.split("\n")[0].removeprefix("# ")
     assert str(CITATION["version"]) == PROJECT["version"]
-    assert CITATION["license"] == PROJECT["license"]["text"]
+    assert CITATION["license"] == PROJECT["license"] == "MIT"
+    [file] = PROJECT["license-files"]
+    assert (ROOT / file).read_text(encoding="utf-8").startswith("MIT License")
