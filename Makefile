@@ -47,11 +47,7 @@ clean: ## remove what the other commands made, but not .venv
 	rm -rf data/runs .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
 	find data -path 'data/*/raw/*-ubyte' -type f -delete
 
-.venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "This needs Python 3.10 or newer: install one, then make PYTHON=python3.12 (its name)."; exit 1; }
-	@$(PYTHON) -m venv .venv || \
-		{ echo "Python's venv module is missing: install it (Debian: apt install python3-venv)."; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab,test]" || \
-		{ echo "The packages could not be installed: check the network, then run make again."; exit 1; }
+.venv/installed: install.py pyproject.toml constraints.txt
+	@"$(PYTHON)" -c "" || { echo "There is no $(PYTHON): install Python 3.11 to 3.14, then make PYTHON=python3.12 (its name)."; exit 1; }
+	@"$(PYTHON)" install.py
 	@touch $@

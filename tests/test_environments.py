@@ -3,6 +3,7 @@
 import functools
 import importlib.metadata
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+INSTALL = runpy.run_path(str(ROOT / "install.py"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT, RUFF = PYPROJECT["project"], PYPROJECT["tool"]["ruff"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
@@ -168,12 +170,14 @@ def test_the_pythons_are_the_same_everywhere():
     assert PROJECT["requires-python"] == f">={oldest}"
     assert RUFF["target-version"] == f"py{oldest.replace('.', '')}"
     assert f"You need Python {oldest} to {newest}, and make." in README
+    assert [f"3.{minor}" for _, minor in (INSTALL["OLDEST"], INSTALL["NEWEST"])] == [oldest, newest]
+    assert f"install Python {oldest} to {newest}," in MAKEFILE
     assert f"on Python {oldest} to {newest}:" in (ROOT / "constraints.txt").read_text()
 
 
 def test_readme_without_make_installs_what_make_installs():
-    [by_make] = re.findall(r"-c constraints\.txt -e \S*lab\S+", MAKEFILE)
-    assert f"python -m pip install {by_make}" in README
+    *options, packages = INSTALL["TESTED"]
+    assert f'python -m pip install {" ".join(options)} "{packages}"' in README
     lab = re.search(r"jupyter lab .*", MAKEFILE)[0]
     assert README.count(lab) == 2  # by pip and by conda
 
