@@ -221,6 +221,17 @@ def test_newest_versions_are_tried_weekly():
     assert newest["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
 
 
+def test_the_lowest_torch_is_tried_weekly():
+    job = WORKFLOW["jobs"]["lowest-torch"]
+    assert "schedule" in job["if"]
+    assert job["runs-on"] == "macos-latest"
+    *_, install, test = [step["run"] for step in job["steps"] if "run" in step]
+    assert "make .venv/installed" in install
+    assert (ROOT / test.split("pytest ")[1]).is_file()
+    lowest = {name: str(everything()[name]) for name in ("torch", "torchvision")}
+    assert lowest == {"torch": ">=2.10", "torchvision": ">=0.25"}
+
+
 def test_issue_form_offers_the_four_notebooks():
     [notebooks] = [field for field in FORM["body"] if field.get("id") == "notebook"]
     titles = re.findall(r"^\| (\d · [^|]+?) \|", README, flags=re.MULTILINE)
