@@ -5,6 +5,7 @@ import symtable
 from pathlib import Path
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 
 from vaelib import missing
@@ -63,7 +64,9 @@ def used_names(source):
         for child in table.get_children():
             yield from walk(child)
 
-    return set(walk(symtable.symtable(source, "cell", "exec"))) - set(dir(builtins))
+    plain = TransformerManager().transform_cell(source)  # a %pip becomes a call of get_ipython
+    known = {*dir(builtins), "get_ipython"}
+    return set(walk(symtable.symtable(plain, "cell", "exec"))) - known
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,5 +1,11 @@
 """The library behind the tutorial series: a VAE as a feature extractor for few labels."""
 
+import os
+
+# before torch is there: its threads wait for each other in short turns, or one busy program
+# beside it would make an epoch take three times as long (GNU's OpenMP; others ignore it)
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 from vaelib.data import DataError, Dataset, Split, binarise, label_budget, load, to_pixels
 from vaelib.folders import load_folder
 from vaelib.models import VAE, ConvVAE

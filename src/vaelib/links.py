@@ -28,8 +28,7 @@ from importlib.util import find_spec
 
 if find_spec("vaelib") is None:
     %pip install -qq --no-deps git+{url}@{tag}
-    if find_spec("vaelib") is None:
-        raise ImportError("pip says above what failed. On Kaggle: is the internet switched on?")\
+import vaelib  # it is not there? pip says above why; on Kaggle, switch the internet on\
 """
 COLLAPSED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # Colab; JupyterLab
 

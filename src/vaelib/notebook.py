@@ -20,6 +20,7 @@ from vaelib.memory import give_back, tune_allocator
 from vaelib.missing import explain_missing_names
 from vaelib.paths import alone_in, figures_folder, write_whole
 from vaelib.runs import Recipe
+from vaelib.threads import use_allowed_threads
 from vaelib.training import EpochRecord
 
 METRICS_FILE = "metrics.json"
@@ -33,15 +34,15 @@ def set_up(seed: int = 0) -> torch.device:
     From here on, a name that is missing is an error that says which cell makes it.
     """
     torch.manual_seed(seed)
+    use_allowed_threads()
     tune_allocator()
     plots.use_style()
     if shell := get_ipython():
         explain_missing_names(shell)
     device = best_device()
     precision = str(training_precision(device)).removeprefix("torch.")
-    print(
-        f"Computing on {device.type}, {torch.get_num_threads()} threads; training in {precision}."
-    )
+    threads = "1 thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
+    print(f"Computing on {device.type}, {threads}; training in {precision}.")
     return device
 
 
