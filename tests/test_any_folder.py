@@ -55,7 +55,7 @@ def repository(home, tmp_path):
     """
     folder = home / "ada" / "VAE course" / "Übung 'x' \"y\""
     create(folder, MADE + KEPT)
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "install.py", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
     create(home, ["ada/VAE/thesis", "ada/VAE course/Übung/notes", "ada/mnist/raw/own-ubyte"])
     (folder / "data" / "linked").symlink_to(home / "ada" / "mnist")
@@ -116,7 +116,7 @@ def test_in_another_folder_nothing_is_removed(target, repository, home):
     other = home / "other project"
     create(other, MADE)
     shutil.copytree(repository / ".venv", other / ".venv")
-    create(other, ["constraints.txt"])
+    create(other, ["constraints.txt", "install.py"])
     (other / "pyproject.toml").write_text('[project]\nname = "other"\n')
     (other / ".venv" / "installed").touch()
     before = contents(other)

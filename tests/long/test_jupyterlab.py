@@ -1,4 +1,7 @@
-"""The real JupyterLab in a real browser: run each notebook, move its sliders, do its exercises."""
+"""The real JupyterLab in a real browser: run each notebook, move its sliders, do its exercises.
+
+Then save it, and open it again without its kernel: where the widgets were there are pictures.
+"""
 
 import os
 import re
@@ -149,17 +152,23 @@ def test_notebook_runs_in_jupyterlab(stored, lab, browser):
         run_all(browser)
         assert [c["errors"] for c in cells(browser) if c["errors"]] == []
         assert [c["warnings"] for c in cells(browser) if c["warnings"]] == []
-        assert_as_many_pictures(cells(browser), stored_pictures(stored))
+        assert as_many_pictures(browser, stored)
         assert missing_pictures(browser, within=".jp-OutputArea") == []
         move_sliders(browser, stored)
         do_exercises(browser, stored)
+        choose(browser, "File", "Save Notebook")
         choose(browser, "Kernel", "Shut Down Kernel")
+        open_notebook(browser, lab, stored)
+        wait(browser, 60, lambda b: as_many_pictures(b, stored), "the pictures that were saved")
+        assert missing_pictures(browser, within=".jp-OutputArea") == []
 
 
-def assert_as_many_pictures(now, stored):
-    assert sum(stored) > 0
-    for number, (cell, pictures) in enumerate(zip(now, stored, strict=True), start=1):
-        assert cell["pictures"] >= pictures, f"code cell {number}"
+def as_many_pictures(browser, stored):
+    """Whether each cell shows as many pictures as the repository's notebook, or more."""
+    expected = stored_pictures(stored)
+    assert sum(expected) > 0
+    shown = [cell["pictures"] for cell in cells(browser)]
+    return all(many >= few for many, few in zip(shown, expected, strict=True))
 
 
 def stored_pictures(path):
