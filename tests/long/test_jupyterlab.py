@@ -1,6 +1,7 @@
 """The real JupyterLab in a real browser: run each notebook, move its sliders, do its exercises.
 
-Then save it, and open it again without its kernel: where the widgets were there are pictures.
+On few images, since it is the page that is tried. Then each is saved, and opened again without
+its kernel: where the widgets were there are pictures.
 """
 
 import os
@@ -24,6 +25,7 @@ from pages import (
 )
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
 
 pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -49,7 +51,7 @@ return [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell')]
 
 @pytest.fixture(scope="module")
 def folder(repository, tmp_path_factory):
-    """A copy of the repository whose notebooks have no outputs: what the page shows is new."""
+    """A copy of the repository whose notebooks have no outputs, and few images to compute on."""
     folder = tmp_path_factory.mktemp("lab") / "repository"
     subprocess.run(["git", "clone", "--quiet", repository, folder], check=True)
     for path in (folder / "notebooks").glob("*.ipynb"):
@@ -57,6 +59,7 @@ def folder(repository, tmp_path_factory):
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+        on_other_data(notebook, FEW_IMAGES)
         nbformat.write(notebook, path)
     return folder
 
@@ -83,6 +86,7 @@ def lab(folder, tmp_path_factory):
     }
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("VAELIB_")},
+        **WITHOUT_ASSERTIONS,
         "JUPYTER_CONFIG_DIR": str(own / "config"),
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),

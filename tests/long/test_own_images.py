@@ -7,6 +7,7 @@ import pytest
 from bare import ROOT
 from nbclient import NotebookClient
 from PIL import Image
+from small import on_other_data
 
 import vaelib
 from vaelib.execute import CONFIG
@@ -14,7 +15,6 @@ from vaelib.execute import CONFIG
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-LOAD = 'vaelib.load("MNIST")'
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,7 @@ def environment(tmp_path_factory):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_on_a_folder_of_three_classes(path, images, environment):
     notebook = nbformat.read(path, as_version=4)
-    [cell] = [c for c in notebook.cells if c.cell_type == "code" and LOAD in c.source]
-    cell.source = cell.source.replace(LOAD, f"vaelib.load_folder({str(images)!r})")
+    on_other_data(notebook, f"vaelib.load_folder({str(images)!r})")
     client = NotebookClient(
         notebook, timeout=600, config=CONFIG, resources={"metadata": {"path": str(path.parent)}}
     )
