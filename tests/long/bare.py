@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -54,6 +55,12 @@ class Environment:
         # stderr stands in the same text, before the one line of JSON
         listed = json.loads(self.pip("list", "--format=json").strip().splitlines()[-1])
         return {package["name"]: package["version"] for package in listed}
+
+    def missing(self) -> list[str]:
+        """Return the packages that others need and that are not installed."""
+        check = [self.python, "-m", "pip", "--disable-pip-version-check", "check"]
+        told = subprocess.run(check, capture_output=True, text=True).stdout
+        return sorted(set(re.findall(r"requires (\S+), which is not installed", told)))
 
     def site_packages(self) -> Path:
         [folder] = self.folder.glob("lib/python*/site-packages")

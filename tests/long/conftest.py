@@ -8,11 +8,9 @@ import venv
 from pathlib import Path
 
 import pytest
-from bare import ADDRESS, PROJECT, ROOT, Environment, run, versions
-from packaging.requirements import Requirement
+from bare import ADDRESS, ROOT, Environment, run, versions
 
 BUILD_AT_HAND = {"torch", "torchvision"}
-JUPYTER = {"ipykernel", "ipython", "jupyter_client", "notebook"}
 
 
 @pytest.fixture(scope="session")
@@ -61,14 +59,11 @@ def environments(new_environment, tmp_path_factory):
         # of torch, the build at hand: the others bring gigabytes of CUDA libraries along
         listed |= {p: v for p, v in versions("constraints.txt").items() if p in BUILD_AT_HAND}
         pins = {package: f"{package}=={version}" for package, version in listed.items()}
-        if base:
-            environment = base.copy(folder)
-        else:
-            environment = new_environment(folder)
-            needs = {Requirement(need).name for need in PROJECT["dependencies"]} | JUPYTER
-            environment.pip("install", "--quiet", *(pins[name] for name in needs & pins.keys()))
-        # a platform's versions need not agree with each other
+        environment = base.copy(folder) if base else new_environment(folder)
+        # one by one, as a platform's versions need not agree with each other
         environment.pip("install", "--quiet", "--no-deps", *pins.values())
+        while missing := environment.missing():
+            environment.pip("install", "--quiet", "--no-deps", *missing)
         return environment
 
     return make
