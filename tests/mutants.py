@@ -29,19 +29,23 @@ CORE: dict[str, tuple[str, ...]] = {
     "logistic": ("fit_logistic_regression",),
     "backpropagation": (),
 }
-TESTS = [f"tests/test_{name}.py" for name in (*CORE, "properties")]
+TESTS = [f"tests/test_{name}.py" for name in (*CORE, "properties", "stand_in_device")]
 WORKERS = 2
 SECONDS = 60  # of computing, for one mutant: one that never ends is noticed, too
 PATIENCE = 600  # seconds by the clock, after which a mutant counts as not tried
 SURVIVED, KILLED, BROKEN = range(3)  # how a fork ends
 # module, function, the change → why it changes no number
 EQUIVALENT: dict[tuple[str, str, str], str] = {
-    ("objective", "log_importance_weights", "log_likelihood.double() → log_likelihood"): (
-        "the other term is float64, and so is their sum"
-    ),
-    ("objective", "log_importance_weights", "log_prior_ratio.double() → log_prior_ratio"): (
-        "the other term is float64, and so is their sum"
-    ),
+    (
+        "objective",
+        "log_importance_weights",
+        "log_likelihood.cpu().double() → log_likelihood.cpu()",
+    ): ("the other term is float64, and so is their sum"),
+    (
+        "objective",
+        "log_importance_weights",
+        "log_prior_ratio.cpu().double() → log_prior_ratio.cpu()",
+    ): ("the other term is float64, and so is their sum"),
     ("objective", "log_importance_weights", "True → False in strict=True"): (
         "a model encodes each image once: no sequence is shorter"
     ),
