@@ -13,7 +13,7 @@ def exercises():
     """(name, imports, stub, solution) of every exercise, the name as in "02-kl"."""
     for path in NOTEBOOKS:
         cells = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
-        first = next(source for source in cells.values() if "import vaelib" in source)
+        first = next(source for source in cells.values() if "from vaelib import" in source)
         imports = "\n".join(re.findall(r"^(?:import|from) .*", first, re.MULTILINE))
         for cell_id, stub in cells.items():
             if "-try-" in cell_id:
