@@ -134,7 +134,7 @@ def open_notebook(browser, lab, path):
 
 
 def run_all(browser):
-    """Run all cells from the menu, and wait until each has run; where one fails, the rest do not."""
+    """Run all cells from the menu, and wait until each has run."""
 
     def ended(browser):
         return not any("*" in cell["prompt"] for cell in cells(browser))
