@@ -1,8 +1,10 @@
-"""What the browser tests do with a page: start Chromium, wait, look, and keep a picture."""
+"""What the browser tests do: serve a page, start Chromium, wait, look, and keep a picture."""
 
 import os
+import secrets
 import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,8 +86,37 @@ def wait(browser: Chrome, seconds: float, condition: Callable, what: str) -> obj
     return WebDriverWait(browser, seconds, poll_frequency=1).until(condition, f"waited for {what}")
 
 
-def wait_for_port(port: int, server) -> None:
-    """Wait until a server answers."""
+@contextmanager
+def served(command: list, folder: Path, own: Path, **environment: str) -> Iterator[str]:
+    """Start a Jupyter server on this machine's loopback; yield the address of its `{page}`.
+
+    It serves `folder`, keeps its settings and its log in `own`, and ends with the test.
+    """
+    own.mkdir(exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment |= {
+        "JUPYTER_TOKEN": secrets.token_hex(16),
+        "JUPYTER_CONFIG_DIR": str(own / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith("VAELIB_")}
+    with (own / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"],
+            cwd=folder, env=others | environment, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        _wait_for_port(port, server)
+        yield f"http://127.0.0.1:{port}/{{page}}?token={environment['JUPYTER_TOKEN']}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _wait_for_port(port: int, server: subprocess.Popen) -> None:
     for _ in range(120):
         assert server.poll() is None, "the server ended before it answered"
         with socket.socket() as knock:

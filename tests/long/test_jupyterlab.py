@@ -4,11 +4,9 @@ On few images, since it is the page that is tried. Then each is saved, and opene
 its kernel: where the widgets were there are pictures.
 """
 
-import os
 import re
-import secrets
-import socket
 import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -20,8 +18,8 @@ from pages import (
     missing_pictures,
     move_slider,
     screenshot_on_failure,
+    served,
     wait,
-    wait_for_port,
 )
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -67,41 +65,14 @@ def folder(repository, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(folder, tmp_path_factory):
-    """JupyterLab on this machine's loopback; the value is its address, with the token."""
+    """JupyterLab, as `make lab` starts it; the value is the address of the notebook `{name}`."""
     own = tmp_path_factory.mktemp("jupyter")
     news = own / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(NO_NEWS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
-    options = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
-        "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": folder,
-        "ServerApp.open_browser": False,
-        "ServerApp.allow_root": True,
-        "IdentityProvider.token": token,
-    }
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("VAELIB_")},
-        **WITHOUT_ASSERTIONS,
-        "JUPYTER_CONFIG_DIR": str(own / "config"),
-        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
-    }
-    jupyter = ROOT / ".venv" / "bin" / "jupyter"
-    command = [jupyter, "lab", *(f"--{name}={value}" for name, value in options.items())]
-    with (own / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        wait_for_port(port, server)
-        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{name}}?token={token}&reset"
-    finally:
-        server.terminate()
-        server.wait(60)
+    command = [sys.executable, "-m", "jupyter", "lab"]
+    with served(command, folder, own, **WITHOUT_ASSERTIONS) as address:
+        yield address.format(page="lab/tree/notebooks/{name}") + "&reset"
 
 
 @pytest.fixture(scope="module")

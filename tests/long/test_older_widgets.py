@@ -1,10 +1,5 @@
 """The panels on ipywidgets 7, as Colab has it, in a page of its time: the classic Notebook."""
 
-import os
-import secrets
-import socket
-import subprocess
-
 import nbformat
 import pytest
 from bare import ROOT
@@ -15,8 +10,8 @@ from pages import (
     missing_pictures,
     move_slider,
     screenshot_on_failure,
+    served,
     wait,
-    wait_for_port,
 )
 from selenium.webdriver.common.by import By
 
@@ -54,29 +49,15 @@ def address(environments, tmp_path):
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "panels.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
-    options = ["--no-browser", "--allow-root", f"--port={port}", f"--NotebookApp.token={token}"]
-    own = {
+    command = [environments("colab").python, "-m", "notebook"]
+    variables = {
         "PYTHONPATH": str(ROOT / "src"),
         "VAELIB_FIGURES": str(tmp_path / "figures"),
-        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
         "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
     }
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [environments("colab").python, "-m", "notebook", *options],
-            cwd=folder, env={**os.environ, **own}, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        wait_for_port(port, server)
-        yield f"http://127.0.0.1:{port}/notebooks/panels.ipynb?token={token}"
-    finally:
-        server.terminate()
-        server.wait(60)
+    with served(command, folder, tmp_path / "jupyter", **variables) as address:
+        yield address.format(page="notebooks/panels.ipynb")
 
 
 def pictures(browser, cell):
