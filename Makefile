@@ -2,6 +2,7 @@
 # Everything lives in .venv, made on first use. No path is computed: a folder may have any name.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := src/vaelib/_machine/install.py
 NOTEBOOKS := notebooks/0*.ipynb
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 CLEAN_STATE := .pytest_cache/clean_state
@@ -11,8 +12,8 @@ OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the
 .PHONY: run test test-all bench lab site links clean
 
 run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
-	$(BIN)/python -m vaelib.execute $(NOTEBOOKS)
-	$(BIN)/python -m vaelib.readme
+	$(BIN)/python -m vaelib.authoring.execute $(NOTEBOOKS)
+	$(BIN)/python -m vaelib.authoring.readme
 
 test: .venv/installed ## style, unit tests, and the notebooks through nbval
 	$(BIN)/python -m ruff check .
@@ -28,8 +29,8 @@ test-all: .venv/installed ## the long tests, beside make test
 
 bench: run ## run the notebooks, then measure against the recipes that people would copy
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
-	$(BIN)/python -m vaelib.benchmark
-	$(BIN)/python -m vaelib.readme
+	$(BIN)/python -m vaelib.authoring.benchmark
+	$(BIN)/python -m vaelib.authoring.readme
 
 lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/python -m jupyter lab --notebook-dir=. notebooks/01_data.ipynb
@@ -37,17 +38,17 @@ lab: .venv/installed ## open JupyterLab on the notebooks
 site: .venv/installed ## the notebooks as web pages in site/, from their stored outputs
 	$(OURS)
 	rm -rf site
-	$(BIN)/python -m vaelib.site site
+	$(BIN)/python -m vaelib.authoring.site site
 
 links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name changes the address
-	$(BIN)/python -m vaelib.links $(if $(REPO),"$(REPO)")
+	$(BIN)/python -m vaelib.authoring.links $(if $(REPO),"$(REPO)")
 
 clean: ## remove what the other commands made, but not .venv
 	$(OURS)
 	rm -rf data/runs .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
 	find data -path 'data/*/raw/*-ubyte' -type f -delete
 
-.venv/installed: install.py pyproject.toml constraints.txt
+.venv/installed: $(INSTALL) pyproject.toml constraints.txt
 	@"$(PYTHON)" -c "" || { echo "There is no $(PYTHON): install Python 3.11 to 3.14, then make PYTHON=python3.12 (its name)."; exit 1; }
-	@"$(PYTHON)" install.py
+	@"$(PYTHON)" $(INSTALL)
 	@touch $@

@@ -98,7 +98,7 @@ MISTAKES = [
     ),
     (
         "01-baseline",
-        "return vaelib.logistic.fit_logistic_regression("
+        "return vaelib.classifier.logistic.fit_logistic_regression("
         "vaelib.to_pixels(images).numpy(), labels).predict(vaelib.to_pixels(new_images).numpy())",
         "the bar is 80%",
     ),
@@ -239,7 +239,7 @@ MISTAKES = [
     ),
     (
         "04-few",
-        "return vaelib.logistic.fit_logistic_regression("
+        "return vaelib.classifier.logistic.fit_logistic_regression("
         "features[chosen], torch.from_numpy(labels)).predict(new_features)",
         "unlabelled rows",
     ),

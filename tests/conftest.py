@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, Phase, settings
 
 import vaelib
-from vaelib.data import Dataset
+from vaelib.data.splits import Dataset
 
 settings.register_profile("vaelib", deadline=None, derandomize=True, max_examples=60)
 # for tests/mutants.py: the first input that fails will do, and a busy machine is no failure

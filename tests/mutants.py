@@ -18,7 +18,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from mutation import UNCHANGED, Mutant, function_of, mutants_of
+from mutation import ROOMS, UNCHANGED, Mutant, function_of, mutants_of
 
 ROOT = Path(__file__).parents[1]
 # module → the functions to change; all, where there is none
@@ -195,7 +195,8 @@ class Trial:
             os._exit(status)
 
     def _try(self, mutant: Mutant) -> int:
-        function = function_of(import_module(f"vaelib.{mutant.module}"), mutant.function)
+        room = f"vaelib.{ROOMS[mutant.module]}.{mutant.module}"
+        function = function_of(import_module(room), mutant.function)
         items = self.callers.get(function.__code__, [])
         mutant.take_effect()
         for item, following in itertools.pairwise([*items, None]):

@@ -16,6 +16,10 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 SOURCE = Path(__file__).parents[1] / "src" / "vaelib"
+ROOMS = {
+    "objective": "vae", "backpropagation": "vae", "graph": "classifier", "logistic": "classifier",
+    "sampling": "classifier",
+}  # fmt: skip
 UNCHANGED = "nothing"
 OPERATORS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
@@ -42,7 +46,7 @@ class Mutant(NamedTuple):
     def take_effect(self) -> None:
         """Put the changed function in the place of the library's: for a process of its own."""
         self.make()
-        name = f"vaelib.{self.module}"
+        name = f"vaelib.{ROOMS[self.module]}.{self.module}"
         changed = {"__name__": name}
         exec(compile(ast.fix_missing_locations(self.tree), name, "exec"), changed)
         old = function_of(import_module(name), self.function)
@@ -62,7 +66,7 @@ def mutants_of(module: str, functions: Collection[str] = ()) -> Iterator[Mutant]
 
     `functions` are the names of those to be changed; all, where there is none.
     """
-    tree = ast.parse((SOURCE / f"{module}.py").read_text())
+    tree = ast.parse((SOURCE / ROOMS[module] / f"{module}.py").read_text())
     for path, function in _functions(tree):
         if functions and path not in functions:
             continue

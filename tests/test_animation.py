@@ -6,8 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from vaelib import animation, diagram, plots
-from vaelib.paths import figures_folder
+from vaelib import notebook, plots
+from vaelib._machine.files import figures_folder
+from vaelib.latent import aligned, key_pictures
+from vaelib.plots import animation, diagram
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +31,12 @@ def test_alignment_undoes_a_turn_a_mirror_and_a_shift():
     generator = np.random.default_rng(1)
     target = generator.standard_normal((30, 2))
     turned = target @ np.array([[0.6, 0.8], [0.8, -0.6]]) + [5, -7]  # determinant −1
-    np.testing.assert_allclose(animation.aligned(turned, target), target, atol=1e-9)
+    np.testing.assert_allclose(aligned(turned, target), target, atol=1e-9)
 
 
 def test_alignment_of_other_points_is_refused():
     with pytest.raises(ValueError, match="same points"):
-        animation.aligned(np.zeros((3, 2)), np.zeros((4, 2)))
+        aligned(np.zeros((3, 2)), np.zeros((4, 2)))
 
 
 def test_frames_begin_and_end_at_the_key_pictures(pictures):
@@ -48,7 +50,7 @@ def test_each_key_picture_starts_from_the_one_before():
     generator = np.random.default_rng(2)
     latent = generator.standard_normal((120, 5)).astype("f4")
     start = 10 * generator.standard_normal((120, 2)).astype("f4")
-    pictures = animation.key_pictures({1: latent, 2: latent}, start)
+    pictures = key_pictures({1: latent, 2: latent}, start)
     moved = np.linalg.norm(pictures[2] - pictures[1], axis=1).mean()
     assert moved < 0.5 * np.linalg.norm(pictures[1] - start, axis=1).mean()
 
@@ -91,8 +93,8 @@ def test_the_diagram_names_every_part():
 
 def test_the_gif_is_saved_and_its_last_frame_shown(gif, monkeypatch):
     shown = []
-    monkeypatch.setattr(animation, "display", lambda data, **_: shown.append(data))
-    animation.show_animation(gif, "moving", alt="ten groups")
+    monkeypatch.setattr(notebook, "display", lambda data, **_: shown.append(data))
+    notebook.show_animation(gif, "moving", alt="ten groups")
     assert (figures_folder() / "moving.gif").read_bytes() == gif
     with Image.open(io.BytesIO(gif)) as image:
         image.seek(image.n_frames - 1)

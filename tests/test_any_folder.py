@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+INSTALLER = "src/vaelib/_machine/install.py"
 TARGETS = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
 MADE = ["data/runs/mlp.safetensors", "data/MNIST/raw/train-ubyte", "site/page", ".pytest_cache/x"]
 KEPT = ["data/MNIST/raw/train-ubyte.gz", "data/README.md", "notebooks/01_data.ipynb", ".venv/x"]
@@ -55,8 +56,9 @@ def repository(home, tmp_path):
     """
     folder = home / "ada" / "VAE course" / "Übung 'x' \"y\""
     create(folder, MADE + KEPT)
-    for name in ("Makefile", "install.py", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, folder)
+    (folder / INSTALLER).parent.mkdir(parents=True)
+    for name in ("Makefile", INSTALLER, "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
     create(home, ["ada/VAE/thesis", "ada/VAE course/Übung/notes", "ada/mnist/raw/own-ubyte"])
     (folder / "data" / "linked").symlink_to(home / "ada" / "mnist")
     python = folder / ".venv" / "bin" / "python"
@@ -116,7 +118,7 @@ def test_in_another_folder_nothing_is_removed(target, repository, home):
     other = home / "other project"
     create(other, MADE)
     shutil.copytree(repository / ".venv", other / ".venv")
-    create(other, ["constraints.txt", "install.py"])
+    create(other, ["constraints.txt", INSTALLER])
     (other / "pyproject.toml").write_text('[project]\nname = "other"\n')
     (other / ".venv" / "installed").touch()
     before = contents(other)

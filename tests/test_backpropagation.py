@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import vaelib
-from vaelib import objective
-from vaelib.backpropagation import Autograd, WrittenOut, gradient_of
+from vaelib.vae import objective
+from vaelib.vae.backpropagation import Autograd, WrittenOut, gradient_of
 
 
 class Exact(vaelib.VAE):

@@ -3,7 +3,7 @@
 import json
 import math
 
-from vaelib import benchmark
+from vaelib.authoring import benchmark
 
 
 def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatch, capsys):

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from vaelib import budgets, label_budget
-from vaelib.budgets import Cell, Features, Labels, LogisticMethod
+from vaelib import label_budget
+from vaelib.classifier import few_labels
+from vaelib.classifier.few_labels import Cell, Features, Labels, LogisticMethod
 
 SIZES = (6, 30, 600)
 
@@ -32,7 +33,7 @@ def problem():
 @pytest.fixture(scope="module")
 def cells(problem):
     methods, labels = problem
-    return budgets.run_grid(methods, labels.train, SIZES)
+    return few_labels.run_grid(methods, labels.train, SIZES)
 
 
 def test_grid_holds_every_method_budget_and_draw_once(cells):
@@ -41,7 +42,7 @@ def test_grid_holds_every_method_budget_and_draw_once(cells):
 
 
 def test_more_labels_and_better_features_score_higher(cells):
-    summary = budgets.summarise(cells)
+    summary = few_labels.summarise(cells)
     assert summary["clear"][600].mean > summary["clear"][6].mean
     assert summary["clear"][6].mean > summary["noisy"][6].mean
 
@@ -62,17 +63,17 @@ def test_strength_is_chosen_on_validation_and_not_on_test(problem):
     methods, labels = problem
     noisy = methods["noisy"]
     without_test = noisy.features._replace(test=np.zeros_like(noisy.features.test))
-    assert noisy.strengths[30] == budgets.choose_strength(without_test, labels, 30)
-    assert noisy.strengths[30] in budgets.INVERSE_STRENGTHS
+    assert noisy.strengths[30] == few_labels.choose_strength(without_test, labels, 30)
+    assert noisy.strengths[30] in few_labels.INVERSE_STRENGTHS
 
 
 def test_budgets_are_so_many_of_each_class_and_all():
     mnist_like = torch.arange(50_000) % 10
     expected = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
-    assert budgets.budgets_of(mnist_like) == expected
+    assert few_labels.budgets_of(mnist_like) == expected
     unequal = torch.tensor([0] * 40 + [1] * 7 + [2] * 30)
-    assert budgets.budgets_of(unequal) == (3, 6, 15, 77)
-    assert budgets.budgets_of(torch.tensor([0, 1])) == (2,)
+    assert few_labels.budgets_of(unequal) == (3, 6, 15, 77)
+    assert few_labels.budgets_of(torch.tensor([0, 1])) == (2,)
 
 
 def test_cells_are_in_the_order_of_the_budgets(cells):
@@ -87,17 +88,17 @@ def test_strength_is_searched_for_with_a_budget_that_can_be_filled(problem, monk
         asked.append(budget)
         return label_budget(labels, budget, seed)
 
-    monkeypatch.setattr(budgets, "LARGEST_SEARCH", 100)
-    monkeypatch.setattr(budgets, "label_budget", spy)
+    monkeypatch.setattr(few_labels, "LARGEST_SEARCH", 100)
+    monkeypatch.setattr(few_labels, "label_budget", spy)
     for budget in (600, 30):
-        budgets.choose_strength(methods["noisy"].features, labels, budget)
+        few_labels.choose_strength(methods["noisy"].features, labels, budget)
     assert asked == [90, 30]  # 90 is the largest that three classes can share within 100
 
 
 def test_threads_give_the_same_numbers(problem, cells):
     methods, labels = problem
     with joblib.parallel_config(backend="threading", n_jobs=2):
-        assert budgets.run_grid(methods, labels.train, SIZES) == cells
+        assert few_labels.run_grid(methods, labels.train, SIZES) == cells
 
 
 def test_a_dask_cluster_gives_the_same_numbers(problem, cells):
@@ -109,13 +110,13 @@ def test_a_dask_cluster_gives_the_same_numbers(problem, cells):
         Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):
-        assert budgets.run_grid(methods, labels.train, SIZES) == cells
+        assert few_labels.run_grid(methods, labels.train, SIZES) == cells
 
 
 def test_progress_counts_to_the_end(problem):
     methods, labels = problem
     seen = []
-    budgets.run_grid(methods, labels.train, (6,), on_cell=lambda *count: seen.append(count))
+    few_labels.run_grid(methods, labels.train, (6,), on_cell=lambda *count: seen.append(count))
     assert seen == [(i, 20) for i in range(1, 21)]
 
 
@@ -127,13 +128,13 @@ def test_a_method_sees_only_the_rows_it_may_look_at(problem):
         seen.append((len(chosen), draw, torch.bincount(labels.train[chosen]).tolist()))
         return 0.5
 
-    budgets.run_grid({"spy": method}, labels.train, (6, 30))
+    few_labels.run_grid({"spy": method}, labels.train, (6, 30))
     assert seen == [(n, draw, [n // 3] * 3) for n in (30, 6) for draw in range(10)]
 
 
 def test_summary_of_one_draw_claims_no_interval():
     one, two = Cell("one", 6, 0, 0.9), [Cell("two", 6, draw, 0.8 + 0.2 * draw) for draw in (0, 1)]
-    summary = budgets.summarise([one, *two])
+    summary = few_labels.summarise([one, *two])
     assert summary["one"][6].mean == 0.9
     assert np.isnan(summary["one"][6].half_width)
     assert summary["two"][6].std == pytest.approx(0.1414, abs=1e-3)
@@ -142,7 +143,7 @@ def test_summary_of_one_draw_claims_no_interval():
 def test_interval_covers_the_mean_as_often_as_it_says():
     generator = np.random.default_rng(0)
     draws = generator.standard_normal((4000, 10))
-    covered = [abs(row.mean()) < budgets.interval_95(row) for row in draws]
+    covered = [abs(row.mean()) < few_labels.interval_95(row) for row in draws]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.01)
     with pytest.raises(ValueError, match="two draws"):
-        budgets.interval_95([0.9])
+        few_labels.interval_95([0.9])

@@ -3,10 +3,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from vaelib import classifiers
-from vaelib.classifiers import DescentSettings
+from vaelib.classifier import linear
+from vaelib.classifier.linear import DescentSettings
+from vaelib.classifier.logistic import fit_logistic_regression
 from vaelib.latent import Posterior
-from vaelib.logistic import fit_logistic_regression
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def groups():
 
 def descend(groups, **settings):
     posterior, labels = groups
-    return classifiers.descend(posterior, labels, posterior, labels, DescentSettings(**settings))
+    return linear.descend(posterior, labels, posterior, labels, DescentSettings(**settings))
 
 
 def test_converged_descent_reaches_the_optimum(groups):
@@ -70,7 +70,7 @@ def test_kernel_features_reproduce_the_kernel_and_bend_straight_lines():
     generator = np.random.default_rng(0)
     points = generator.standard_normal((400, 2)).astype(np.float32)
     inside = torch.from_numpy(np.linalg.norm(points, axis=1) < 1).long()
-    (features,) = classifiers.kernel_features(points, components=400, width=0.5)
+    (features,) = linear.kernel_features(points, components=400, width=0.5)
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
     np.testing.assert_allclose(features @ features.T, np.exp(-0.5 * distances**2), atol=0.01)
     straight = fit_logistic_regression(points, inside)
@@ -78,7 +78,7 @@ def test_kernel_features_reproduce_the_kernel_and_bend_straight_lines():
     assert straight.score(points, inside) < 0.75
     assert curved.score(features, inside) > 0.95
     with pytest.raises(ValueError, match="components"):
-        classifiers.kernel_features(points[:10], components=11)
+        linear.kernel_features(points[:10], components=11)
 
 
 def test_labels_that_do_not_fit_are_refused(groups):
@@ -98,6 +98,6 @@ def test_one_step_is_the_gradient_step_of_the_cross_entropy(groups):
     gradients = torch.autograd.grad(loss, (weight, bias))
     stepped = weight.detach().clone(), bias.detach().clone()
     truth = torch.nn.functional.one_hot(labels[:32]).float()
-    classifiers._descend_once(*stepped, features, truth, rate=0.3)
+    linear._descend_once(*stepped, features, truth, rate=0.3)
     for after, before, gradient in zip(stepped, (weight, bias), gradients, strict=True):
         torch.testing.assert_close(after, before.detach() - 0.3 * gradient)

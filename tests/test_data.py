@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import DataError, data
-from vaelib.paths import data_folder
+from vaelib import DataError
+from vaelib._machine.files import data_folder
+from vaelib._machine.torchvision import import_datasets
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_budget_that_cannot_be_balanced_is_refused(mnist, budget):
 
 
 def test_class_names_carry_no_torchvision_spelling():
-    classes = data.import_datasets().FashionMNIST.classes
+    classes = import_datasets().FashionMNIST.classes
     assert tuple(name.split(" - ")[0] for name in classes)[:2] == ("T-shirt/top", "Trouser")
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vaelib.deskew import deskew, deskewed
+from vaelib.data.images import deskew, deskewed
 
 
 def slanted_bar(slant, shift):

@@ -3,7 +3,7 @@ import warnings
 import pytest
 import torch
 
-from vaelib import devices
+from vaelib._machine import devices
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-INSTALL = runpy.run_path(str(ROOT / "install.py"))
+INSTALL = runpy.run_path(str(ROOT / "src/vaelib/_machine/install.py"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT, RUFF = PYPROJECT["project"], PYPROJECT["tool"]["ruff"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))

@@ -5,8 +5,8 @@ import time
 
 import nbformat
 
-from vaelib import execute
-from vaelib.paths import runs_folder
+from vaelib._machine.files import runs_folder
+from vaelib.authoring import execute
 
 
 def write(path, *sources):

@@ -15,7 +15,7 @@ from attempts import (
 )
 
 import vaelib
-from vaelib.budgets import Labels
+from vaelib.classifier.few_labels import Labels
 from vaelib.exercises import Verdict, check_kl
 from vaelib.latent import Posterior
 

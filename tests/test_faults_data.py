@@ -10,8 +10,10 @@ import torch
 from faults import close, content, hang_up, mirror, mounted, nonsense, silence, status
 
 import vaelib
-from vaelib import DataError, archives
-from vaelib.paths import data_folder
+from vaelib import DataError
+from vaelib._machine import archives
+from vaelib._machine.files import data_folder
+from vaelib._machine.torchvision import import_datasets
 
 NAME = "t10k-labels-idx1-ubyte.gz"
 RAW = data_folder() / "MNIST" / "raw"
@@ -31,7 +33,7 @@ def data(tmp_path):
 
 def with_mirrors(monkeypatch, *mirrors):
     """Let torchvision's MNIST name these mirrors."""
-    source = vaelib.data.import_datasets().MNIST
+    source = import_datasets().MNIST
     monkeypatch.setattr(source, "mirrors", list(mirrors))
     monkeypatch.setattr(archives, "TIMEOUT", 0.5)
 
@@ -126,7 +128,7 @@ def test_the_second_mirror_is_asked_where_the_first_fails(data, monkeypatch, mni
 
 def test_a_set_that_is_not_bundled_is_downloaded_whole(tmp_path, monkeypatch):
     """Fashion-MNIST's archives, played by the mirror; this is how another set first comes."""
-    source = vaelib.data.import_datasets().FashionMNIST
+    source = import_datasets().FashionMNIST
     played = {name: (RAW / name).read_bytes() for name, _ in source.resources}
     sums = [(name, hashlib.md5(data).hexdigest()) for name, data in played.items()]
     monkeypatch.setattr(source, "resources", sums)

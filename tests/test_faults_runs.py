@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 import vaelib
-from vaelib import Recipe, RunError, TrainingSettings, notebook, paths, runs
-from vaelib.paths import figures_folder
+from vaelib import Recipe, RunError, TrainingSettings, notebook
+from vaelib._machine import files
+from vaelib._machine.files import figures_folder
+from vaelib.vae import checkpoints
 
 RECIPE = Recipe(
     "tiny",
@@ -34,12 +36,12 @@ RECIPE = Recipe(
 def run(small):
     model = RECIPE.build()
     result = vaelib.train(model, small.train.images, small.validation.images, RECIPE.training)
-    return runs.Run(RECIPE, result.history, result.snapshots)
+    return checkpoints.Run(RECIPE, result.history, result.snapshots)
 
 
 @pytest.fixture
 def saved(small, run):
-    return runs.save_run(run, small)
+    return checkpoints.save_run(run, small)
 
 
 def same(first, second):
@@ -89,11 +91,11 @@ def test_a_damaged_model_is_never_loaded_but_said_and_trained_again(
     saved.write_bytes(damage(before))
     assert saved.read_bytes() != before
     with pytest.raises(RunError, match=r"tiny-mnist\.safetensors (cannot be read|was altered)"):
-        runs.load_run(RECIPE, small)
+        checkpoints.load_run(RECIPE, small)
     again = vaelib.find_or_train(RECIPE, small)
     assert "tiny-mnist.safetensors" in capsys.readouterr().out
     assert same(again, run)
-    assert same(runs.load_run(RECIPE, small), run)
+    assert same(checkpoints.load_run(RECIPE, small), run)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +128,9 @@ def test_a_network_whose_code_has_changed_is_told_by_its_weights(small, saved, m
         def __init__(self, latent_size, hidden_size):
             super().__init__(latent_size, hidden_size + 1)
 
-    monkeypatch.setitem(runs.MODELS, "VAE", Wider)
+    monkeypatch.setitem(checkpoints.MODELS, "VAE", Wider)
     with pytest.raises(RunError, match="another network"):
-        runs.load_run(RECIPE, small)
+        checkpoints.load_run(RECIPE, small)
 
 
 class Trap:
@@ -149,7 +151,7 @@ def test_a_hostile_pickle_is_refused_and_not_run(small, saved, tmp_path, write):
     else:
         torch.save({"1/encoder.hidden.weight": Trap(sprung)}, saved)
     with pytest.raises(RunError, match="cannot be read"):
-        runs.load_run(RECIPE, small)
+        checkpoints.load_run(RECIPE, small)
     vaelib.find_or_train(RECIPE, small)
     assert not sprung.exists()
     torch.save(Trap(sprung), tmp_path / "trap.pt")  # the trap does work
@@ -164,17 +166,17 @@ def test_a_hostile_pickle_is_refused_and_not_run(small, saved, tmp_path, write):
 )
 def test_a_foreign_file_with_a_right_checksum_is_refused(small, saved, text):
     tensors = {"weight": torch.zeros(3)}
-    digest = runs._digest(tensors, text)
+    digest = checkpoints._digest(tensors, text)
     saved.write_bytes(save(tensors, metadata={**text, "digest": digest}))
     with pytest.raises(RunError, match="no saved model"):
-        runs.load_run(RECIPE, small)
+        checkpoints.load_run(RECIPE, small)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_no_change_of_a_saved_file_goes_unnoticed(small, run, data):
     """Any byte changed, anywhere: the file is refused, or it still says the very same."""
-    path = runs.save_run(run, small)
+    path = checkpoints.save_run(run, small)
     content = bytearray(path.read_bytes())
     (header,) = struct.unpack("<Q", content[:8])
     places = st.one_of(st.integers(0, header + 8), st.integers(0, len(content) - 1))
@@ -182,7 +184,7 @@ def test_no_change_of_a_saved_file_goes_unnoticed(small, run, data):
         content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
-        loaded = runs.load_run(RECIPE, small)
+        loaded = checkpoints.load_run(RECIPE, small)
     except RunError:
         return
     assert same(loaded, run)
@@ -192,7 +194,7 @@ def test_no_change_of_a_saved_file_goes_unnoticed(small, run, data):
 
 
 def die_in(moment):
-    """Make this process kill itself, as kill -9 does, at a moment of `paths.write_whole`."""
+    """Make this process kill itself, as kill -9 does, at a moment of `files.write_whole`."""
 
     def kill(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -218,12 +220,12 @@ def die_in(moment):
 
             return Half()
 
-        paths.os.fdopen = half_open
+        files.os.fdopen = half_open
     elif moment == "before the file takes its place":
-        paths.os.replace = kill
+        files.os.replace = kill
     elif moment == "after it":
         real_replace = os.replace
-        paths.os.replace = lambda *arguments: (real_replace(*arguments), kill())
+        files.os.replace = lambda *arguments: (real_replace(*arguments), kill())
 
 
 def killed(moment, action):
@@ -250,11 +252,11 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(
     small, run, saved, moment
 ):
     newer = replace(run, history=run.history[::-1])
-    killed(moment, lambda: runs.save_run(newer, small))
+    killed(moment, lambda: checkpoints.save_run(newer, small))
     expected = newer if moment == "after it" else run
-    assert same(runs.load_run(RECIPE, small), expected)
-    runs.save_run(newer, small)
-    assert same(runs.load_run(RECIPE, small), newer)
+    assert same(checkpoints.load_run(RECIPE, small), expected)
+    checkpoints.save_run(newer, small)
+    assert same(checkpoints.load_run(RECIPE, small), newer)
 
 
 @needs_fork
@@ -262,12 +264,12 @@ def test_a_process_killed_while_saving_leaves_the_old_model_or_the_new_one(
 def test_a_process_killed_while_saving_its_first_model_leaves_none_or_a_whole_one(
     small, run, moment
 ):
-    killed(moment, lambda: runs.save_run(run, small))
+    killed(moment, lambda: checkpoints.save_run(run, small))
     if moment == "after it":
-        assert same(runs.load_run(RECIPE, small), run)
+        assert same(checkpoints.load_run(RECIPE, small), run)
     else:
         with pytest.raises(RunError, match="no trained"):
-            runs.load_run(RECIPE, small)
+            checkpoints.load_run(RECIPE, small)
 
 
 @needs_fork
@@ -284,7 +286,7 @@ def test_what_a_killed_process_left_is_cleared_away_later_but_not_what_is_at_wor
     for partial in (old, young):
         partial.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)
-    paths.write_whole(saved, saved.read_bytes())
+    files.write_whole(saved, saved.read_bytes())
     assert not old.exists()
     assert young.exists()
 
@@ -322,16 +324,16 @@ def test_twenty_kills_at_random_moments_of_training_and_saving(small):
     training = TrainingSettings(epochs=2, snapshots=(1,), batch_size=500)
     recipe = Recipe("killed", sizes={"latent_size": 3, "hidden_size": 400}, training=training)
     expected = vaelib.train_and_save(recipe, small)
-    path = runs.run_path(recipe, small)
+    path = checkpoints.run_path(recipe, small)
     content = path.read_bytes()
     delays = random.Random(0)
     for number in range(20):
         if number % 2:
             killed_after(delays.uniform(0, 0.3), lambda: vaelib.train_and_save(recipe, small))
         else:
-            killed_after(delays.uniform(0, 0.05), lambda: paths.write_whole(path, content))
-        assert close_to(runs.load_run(recipe, small), expected)
-        names = {file.name for file in paths.runs_folder().iterdir()}
+            killed_after(delays.uniform(0, 0.05), lambda: files.write_whole(path, content))
+        assert close_to(checkpoints.load_run(recipe, small), expected)
+        names = {file.name for file in files.runs_folder().iterdir()}
         assert all(n == "killed-mnist.safetensors" or n.endswith(".partial") for n in names)
         assert close_to(vaelib.train_and_save(recipe, small), expected)
 
@@ -339,13 +341,14 @@ def test_twenty_kills_at_random_moments_of_training_and_saving(small):
 TRAIN_AND_SAVE = """
 from dataclasses import replace
 import vaelib
-from vaelib import Recipe, TrainingSettings, runs
+from vaelib import Recipe, TrainingSettings
+from vaelib.vae import checkpoints
 
 mnist = vaelib.load()
 small = replace(mnist, train=mnist.train[:300], validation=mnist.validation[:50], checksum="small")
 training = TrainingSettings(epochs=2, snapshots=(1,), batch_size=100)
 recipe = Recipe("twice", sizes={"latent_size": 3, "hidden_size": 30}, training=training)
-print(runs._digest(vaelib.train_and_save(recipe, small).snapshots[2], {}))
+print(checkpoints._digest(vaelib.train_and_save(recipe, small).snapshots[2], {}))
 """
 
 
@@ -356,13 +359,13 @@ def test_two_notebooks_at_once_on_a_fresh_clone_both_end_well(tmp_path):
     """Both extract the archives, train the same model, bit for bit, and save it."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for archive in (paths.data_folder() / "MNIST" / "raw").glob("*.gz"):
+    for archive in (files.data_folder() / "MNIST" / "raw").glob("*.gz"):
         shutil.copy(archive, raw)
     processes = [start_python(TRAIN_AND_SAVE, VAELIB_DATA=tmp_path) for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert len(outputs[0][0]) == 65
     assert outputs == [(outputs[0][0], "")] * 2
-    assert [path.name for path in paths.runs_folder().iterdir()] == ["twice-mnist.safetensors"]
+    assert [path.name for path in files.runs_folder().iterdir()] == ["twice-mnist.safetensors"]
     for archive in raw.glob("*.gz"):
         assert archive.with_suffix("").read_bytes() == gzip.decompress(archive.read_bytes())
     assert len(list(raw.iterdir())) == 8
@@ -378,14 +381,14 @@ def test_saving_from_many_processes_at_once_never_shows_half_a_file(small, run, 
             status = 1
             try:
                 while time.monotonic() < end:
-                    runs.save_run(run, small)
+                    checkpoints.save_run(run, small)
                 status = 0
             finally:
                 os._exit(status)
         children.append(child)
     reads = 0
     while time.monotonic() < end:
-        assert same(runs.load_run(RECIPE, small), run)
+        assert same(checkpoints.load_run(RECIPE, small), run)
         reads += 1
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     assert reads > 10
@@ -469,6 +472,6 @@ def test_a_notebook_goes_on_without_its_pictures_and_numbers(monkeypatch, closed
 
 
 def test_damaged_numbers_are_named_and_not_overwritten():
-    paths.write_whole(figures_folder() / "metrics.json", b'{"a": 1')
+    files.write_whole(figures_folder() / "metrics.json", b'{"a": 1')
     with pytest.raises(ValueError, match=r"metrics\.json is damaged .* Delete it"):
         notebook.record(b=2)

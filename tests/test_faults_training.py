@@ -14,7 +14,8 @@ import torch
 from nbclient import NotebookClient
 
 import vaelib
-from vaelib import Recipe, RunError, TrainingError, TrainingSettings, latent, plots, runs, training
+from vaelib import Recipe, RunError, TrainingError, TrainingSettings, latent, plots
+from vaelib.vae import checkpoints, training
 
 LONG = Recipe(
     "long",
@@ -43,7 +44,7 @@ def test_an_interrupted_training_keeps_its_curves_and_can_be_run_again(small, ca
     assert f"Interrupted after {len(run.history)} of 20000 epochs" in capsys.readouterr().out
     (left, _) = plots.training_curves(run.history, "so far").axes
     assert len(left.lines[0].get_xdata()) == len(run.history)
-    assert not runs.run_path(LONG, small).exists()
+    assert not checkpoints.run_path(LONG, small).exists()
 
     shorter = replace(LONG, training=replace(LONG.training, epochs=4))
     once = vaelib.train_and_save(shorter, small, on_epoch=interrupt_now)
@@ -65,18 +66,19 @@ def test_an_interruption_does_not_harm_the_model_saved_before(small):
     shorter = replace(LONG, training=TrainingSettings(epochs=4))
     saved = vaelib.train_and_save(shorter, small)
     assert len(vaelib.train_and_save(shorter, small, on_epoch=interrupt_now).history) == 3
-    assert runs.load_run(shorter, small).history == saved.history
+    assert checkpoints.load_run(shorter, small).history == saved.history
 
 
 def test_an_interruption_while_saving_leaves_the_model_in_memory(small, monkeypatch, capsys):
     monkeypatch.setattr(
-        "vaelib.paths.os.fsync", lambda _: os.kill(os.getpid(), signal.SIGINT) or time.sleep(1)
+        "vaelib._machine.files.os.fsync",
+        lambda _: os.kill(os.getpid(), signal.SIGINT) or time.sleep(1),
     )
     recipe = replace(LONG, training=TrainingSettings(epochs=2))
     run = vaelib.train_and_save(recipe, small)
     assert run.model()
     assert "Interrupted while saving" in capsys.readouterr().out
-    assert list(runs.run_path(recipe, small).parent.iterdir()) == []
+    assert list(checkpoints.run_path(recipe, small).parent.iterdir()) == []
 
 
 def test_curves_of_no_epoch_are_an_error():
@@ -165,7 +167,7 @@ def test_weights_that_break_in_the_last_step_are_noticed_and_not_saved(small):
     recipe = Recipe("broken", training=settings)
     with pytest.raises(TrainingError, match=r"validation ELBO became .* after epoch 1.*rate"):
         vaelib.train_and_save(recipe, small)
-    assert not runs.run_path(recipe, small).exists()
+    assert not checkpoints.run_path(recipe, small).exists()
 
 
 def test_images_that_are_none_are_refused_before_the_first_epoch(small):

@@ -15,7 +15,7 @@ from PIL import Image
 
 import vaelib
 from vaelib import DataError, notebook, plots
-from vaelib.paths import figures_folder
+from vaelib._machine.files import figures_folder
 from vaelib.plots import style
 
 

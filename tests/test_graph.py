@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse.csgraph import connected_components
 
-from vaelib import graph
+from vaelib.classifier import graph
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from vaelib import DataError, images
-from vaelib.images import centre, prepare, read_grey
+from vaelib import DataError
+from vaelib.data import image_files
+from vaelib.data.image_files import centre, prepare, read_grey
 
 # a stroke of ink of its own in each direction: 0 is paper, 255 is ink
 INK = np.zeros((28, 28), dtype=np.uint8)
@@ -89,7 +90,7 @@ def test_a_palette_with_an_alpha_channel_is_transparent():
     """A file cannot hold one, but a plug-in of Pillow may return it."""
     image = palette(INK, (90, 0)).convert("PA")
     image.putalpha(Image.fromarray(INK))
-    grey, transparent = images._grey(image, paper=255)
+    grey, transparent = image_files._grey(image, paper=255)
     np.testing.assert_array_equal(255 - np.array(grey), INK)
     assert transparent
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 import vaelib
-from vaelib import links
+from vaelib.authoring import links
 
 ROOT = Path(__file__).parents[1]
 FILES = ["pyproject.toml", "README.md", "CITATION.cff", "notebooks"]

@@ -6,7 +6,12 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
-from vaelib.logistic import SPREAD, LinearClassifier, _even_scale, fit_logistic_regression
+from vaelib.classifier.logistic import (
+    SPREAD,
+    LinearClassifier,
+    _even_scale,
+    fit_logistic_regression,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +55,8 @@ def test_the_loss_and_its_slope_are_autograd_s(groups, monkeypatch):
         return SimpleNamespace(x=start)
 
     monkeypatch.setattr("scipy.optimize.minimize", minimize)
-    monkeypatch.setattr("vaelib.logistic._even_scale", lambda *_: scale)
-    monkeypatch.setattr("vaelib.logistic.BLOCK", 6 * 300)
+    monkeypatch.setattr("vaelib.classifier.logistic._even_scale", lambda *_: scale)
+    monkeypatch.setattr("vaelib.classifier.logistic.BLOCK", 6 * 300)
     fit_logistic_regression(features, labels, inverse_strength=0.05)
     even = torch.randn(4, 7, generator=generator).double().requires_grad_()
     loss, slope = asked["function"](even.detach().numpy().ravel())

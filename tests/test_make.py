@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALL = runpy.run_path(str(ROOT / "install.py"))
+INSTALLER = "src/vaelib/_machine/install.py"
+INSTALL = runpy.run_path(str(ROOT / INSTALLER))
 
 pytestmark = pytest.mark.skipif(
     shutil.which("make") is None or sys.platform == "win32",
@@ -34,8 +35,9 @@ def folder(tmp_path):
 @pytest.fixture
 def make(folder):
     """Run make in a copy without .venv, with a Python and environment of the test's choice."""
-    for name in ("Makefile", "install.py", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, folder)
+    (folder / INSTALLER).parent.mkdir(parents=True)
+    for name in ("Makefile", INSTALLER, "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
 
     # under make test, the outer make would lend this one its level and its flags
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
@@ -149,4 +151,4 @@ def test_a_pip_that_is_killed_has_no_last_words(make, python_with):
 
 
 def test_an_old_python_can_read_that_it_is_too_old():
-    ast.parse((ROOT / "install.py").read_text(), feature_version=(3, 7))  # the least that ast has
+    ast.parse((ROOT / INSTALLER).read_text(), feature_version=(3, 7))  # the least that ast has

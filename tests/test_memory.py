@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vaelib import memory
+from vaelib._machine import memory
 
 
 def resident() -> float:
@@ -31,7 +31,7 @@ def test_what_is_free_is_given_back():
 GROWTH = """
 import torch
 from pathlib import Path
-from vaelib import memory
+from vaelib._machine import memory
 memory.tune_allocator()
 def resident():
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1000
@@ -55,7 +55,8 @@ def test_large_pieces_are_returned_at_once():
 
 FAULTS = """
 import resource, torch
-from vaelib import TrainingSettings, VAE, memory, train
+from vaelib import TrainingSettings, VAE, train
+from vaelib._machine import memory
 memory.tune_allocator()
 images = torch.zeros(25_600, 28, 28, dtype=torch.uint8)
 def faults():

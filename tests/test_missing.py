@@ -8,7 +8,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 
-from vaelib import missing
+from vaelib._machine import missing_names
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -17,7 +17,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 @pytest.fixture
 def shell():
     shell = InteractiveShell()
-    missing.explain_missing_names(shell)
+    missing_names.explain_missing_names(shell)
     return shell
 
 
@@ -26,7 +26,7 @@ def error_of(shell, source):
 
 
 def test_a_cell_in_the_middle_says_which_cell_comes_first(shell, capsys):
-    cells = missing._code_cells(NOTEBOOKS[2])
+    cells = missing_names._code_cells(NOTEBOOKS[2])
     shell.run_cell("run = 0; del run", store_history=True)
     message = error_of(shell, next(cell for cell in cells if cell.startswith("knn_1")))
     assert "name 'latent' is not defined. It is made in code cell 2 of 03_latent" in message
@@ -40,17 +40,17 @@ def test_a_cell_in_the_middle_says_which_cell_comes_first(shell, capsys):
 
 def test_the_nearest_cell_above_is_named(shell):
     """`model` is made three times in the second notebook; what comes after training needs that."""
-    cells = missing._code_cells(NOTEBOOKS[1])
+    cells = missing_names._code_cells(NOTEBOOKS[1])
     middle = next(cell for cell in cells if cell.startswith("test = training.mean_elbo_terms"))
-    hint = missing.where_made("model", [middle], FOLDER)
+    hint = missing_names.where_made("model", [middle], FOLDER)
     training_cell = next(cell for cell in cells if "run = vaelib.train_and_save" in cell)
     assert f"code cell {cells.index(training_cell) + 1} of 02_vae_training.ipynb" in hint
 
 
 def test_names_of_the_reader_s_own_are_left_to_python(shell):
     assert error_of(shell, "no_such_name") == "name 'no_such_name' is not defined"
-    assert missing.where_made("x", [], FOLDER) == ""
-    assert missing.where_made("x", ["x"], FOLDER / "none") == ""
+    assert missing_names.where_made("x", [], FOLDER) == ""
+    assert missing_names.where_made("x", ["x"], FOLDER / "none") == ""
 
 
 def used_names(source):
@@ -71,8 +71,8 @@ def used_names(source):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_name_that_any_cell_needs_is_explained(path):
-    cells = missing._code_cells(path)
+    cells = missing_names._code_cells(path)
     for number, cell in enumerate(cells):
-        for name in used_names(cell) - missing.made_names(cell):
-            hint = missing.where_made(name, [cells[0], cell], FOLDER)
+        for name in used_names(cell) - missing_names.made_names(cell):
+            hint = missing_names.where_made(name, [cells[0], cell], FOLDER)
             assert path.name in hint, (number, name)

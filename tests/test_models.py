@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import VAE, ConvVAE
-from vaelib.models import ConvClassifier
+from vaelib.classifier.networks import ConvClassifier
 
 
 @pytest.mark.parametrize("model", [VAE(7, 11), ConvVAE(7, 3)], ids=["VAE", "ConvVAE"])

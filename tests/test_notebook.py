@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib import notebook, plots
-from vaelib.paths import figures_folder
-from vaelib.runs import MLP
-from vaelib.training import EpochRecord
+from vaelib._machine.files import figures_folder
+from vaelib.vae.checkpoints import MLP
+from vaelib.vae.training import EpochRecord
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 import vaelib
-from vaelib import objective
+from vaelib.vae import objective
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from PIL import Image
 
 import vaelib
 from vaelib import notebook, panels
-from vaelib.images import centre
+from vaelib._machine.files import figures_folder
+from vaelib.data.image_files import centre
 from vaelib.panels import digits as digits_panel
 from vaelib.panels import showing
 from vaelib.panels.drawing_pad import DRAWING_PAD, ink_from_text
-from vaelib.paths import figures_folder
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vaelib
-from vaelib import missing, paths
+from vaelib._machine import files, missing_names
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,28 +30,28 @@ def foreign(tmp_path, monkeypatch):
 )
 def test_another_project_s_folder_is_not_taken_for_ours(foreign, pyproject):
     (foreign / "pyproject.toml").write_text(pyproject)
-    assert paths.project_root() == ROOT  # beside the package's source
-    assert paths.figures_folder() == ROOT / "figures"
-    assert paths.runs_folder() == ROOT / "data" / "runs"
+    assert files.project_root() == ROOT  # beside the package's source
+    assert files.figures_folder() == ROOT / "figures"
+    assert files.runs_folder() == ROOT / "data" / "runs"
 
 
 def test_our_own_folder_is_found_from_within(foreign):
     (foreign / "pyproject.toml").write_text('[project]\nname = "vaelib"\n')
-    assert paths.project_root() == foreign
+    assert files.project_root() == foreign
 
 
 def test_an_installed_package_works_where_it_is_run(foreign, tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "__file__", str(tmp_path / "lib" / "site-packages" / "vaelib" / "p"))
-    assert paths.project_root() == foreign / "notebooks"
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "lib" / "site-packages" / "vaelib" / "p"))
+    assert files.project_root() == foreign / "notebooks"
 
 
 def test_home_is_found_and_a_relative_folder_is_shown_in_full(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))  # its name on Windows
     for variable, folder in [
-        ("VAELIB_DATA", paths.data_folder),
-        ("VAELIB_RUNS", paths.runs_folder),
-        ("VAELIB_FIGURES", paths.figures_folder),
+        ("VAELIB_DATA", files.data_folder),
+        ("VAELIB_RUNS", files.runs_folder),
+        ("VAELIB_FIGURES", files.figures_folder),
     ]:
         monkeypatch.setenv(variable, "~/mine")
         assert folder() == tmp_path / "mine"
@@ -76,14 +76,14 @@ def test_a_disk_that_refuses_permissions_still_keeps_the_file(tmp_path, monkeypa
         raise PermissionError("Operation not permitted")
 
     monkeypatch.setattr(Path, "chmod", refuse)
-    paths.write_whole(tmp_path / "kept", b"content")
+    files.write_whole(tmp_path / "kept", b"content")
     assert (tmp_path / "kept").read_bytes() == b"content"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes.")
 def test_a_file_can_be_read_by_others(tmp_path):
-    paths.write_whole(tmp_path / "kept", b"content")
+    files.write_whole(tmp_path / "kept", b"content")
     assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o644
 
 
@@ -97,15 +97,15 @@ def locked(times, monkeypatch):
             raise PermissionError("The process cannot access the file")
         return replace(*arguments)
 
-    monkeypatch.setattr(paths.os, "replace", refuse)
-    monkeypatch.setattr(paths, "SECOND_TRY", 0)
+    monkeypatch.setattr(files.os, "replace", refuse)
+    monkeypatch.setattr(files, "SECOND_TRY", 0)
     return tries
 
 
 def test_a_locked_file_is_tried_again(tmp_path, monkeypatch):
     (tmp_path / "kept").write_bytes(b"old")
     locked(2, monkeypatch)
-    paths.write_whole(tmp_path / "kept", b"new")
+    files.write_whole(tmp_path / "kept", b"new")
     assert (tmp_path / "kept").read_bytes() == b"new"
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_stays_locked_stays_as_it_was(tmp_path, monkeypatch):
     (tmp_path / "kept").write_bytes(b"old")
     tries = locked(9, monkeypatch)
     with pytest.raises(PermissionError):
-        paths.write_whole(tmp_path / "kept", b"new")
+        files.write_whole(tmp_path / "kept", b"new")
     assert len(tries) == 3
     assert (tmp_path / "kept").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
@@ -124,7 +124,7 @@ def test_only_partial_files_of_the_same_name_are_cleared_away(tmp_path):
     others = tmp_path / "mlp-d.safetensors.x.partial"
     others.write_bytes(b"somebody else's")
     os.utime(others, (0, 0))
-    paths.write_whole(tmp_path / "mlp-[digits].safetensors", b"content")
+    files.write_whole(tmp_path / "mlp-[digits].safetensors", b"content")
     assert others.exists()
 
 
@@ -146,8 +146,8 @@ def shipped(tmp_path, monkeypatch):
     (folder / "data" / "MNIST" / "raw").mkdir(parents=True)
     for archive in (ROOT / "data" / "MNIST" / "raw").glob("*.gz"):
         (folder / "data" / "MNIST" / "raw" / archive.name).write_bytes(archive.read_bytes())
-    monkeypatch.setattr("vaelib.data.shipped_folder", lambda: folder)
-    monkeypatch.setattr("vaelib.missing.shipped_folder", lambda: folder)
+    monkeypatch.setattr("vaelib.data.mnist.shipped_folder", lambda: folder)
+    monkeypatch.setattr("vaelib._machine.missing_names.shipped_folder", lambda: folder)
     return folder
 
 
@@ -162,8 +162,8 @@ def test_an_installed_package_brings_its_data_and_asks_no_mirror(
 
 
 def test_an_installed_package_knows_the_notebooks(shipped, foreign, monkeypatch):
-    monkeypatch.setattr(missing, "project_root", lambda: foreign / "elsewhere")
-    assert missing._notebooks() == shipped / "notebooks"
+    monkeypatch.setattr(missing_names, "project_root", lambda: foreign / "elsewhere")
+    assert missing_names._notebooks() == shipped / "notebooks"
 
 
 def test_what_pip_installs_holds_data_and_notebooks(tmp_path):
@@ -175,7 +175,7 @@ def test_what_pip_installs_holds_data_and_notebooks(tmp_path):
     code = f"""
 import sys
 sys.path = [{str(tmp_path)!r}, *sys.path]
-from vaelib.paths import shipped_folder
+from vaelib._machine.files import shipped_folder
 print(shipped_folder())
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import seaborn as sns
 import torch
 
 from vaelib import plots
-from vaelib.training import EpochRecord
+from vaelib.vae.training import EpochRecord
 
 GENERATOR = np.random.default_rng(0)
 PICTURES = GENERATOR.random((12, 28, 28)).astype(np.float32)

@@ -8,7 +8,6 @@ say so in an error of the library's own kind.
 import inspect
 import math
 from dataclasses import replace
-from importlib import import_module
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -28,27 +27,24 @@ from vaelib import (
     Split,
     TrainingError,
     TrainingSettings,
-    archives,
-    backpropagation,
-    budgets,
-    classifiers,
-    deskew,
-    devices,
-    graph,
     latent,
-    logistic,
-    memory,
-    objective,
-    runs,
-    sampling,
-    supervised,
-    training,
-    trust,
 )
-from vaelib.classifiers import DescentSettings
-from vaelib.images import centre
+from vaelib._machine import archives, devices, memory
+from vaelib.classifier import few_labels, graph, linear, logistic, networks, sampling
+from vaelib.classifier.linear import DescentSettings
+from vaelib.classifier.networks import ConvClassifier
+from vaelib.data import folders, image_files, images, mnist, splits
+from vaelib.data.image_files import centre
+from vaelib.data.images import deskew
 from vaelib.latent import Posterior
-from vaelib.models import ConvClassifier
+from vaelib.vae import (
+    backpropagation,
+    checkpoints,
+    models,
+    objective,
+    out_of_distribution,
+    training,
+)
 
 ERRORS = (ValueError, DataError, RunError, TrainingError)
 
@@ -267,7 +263,7 @@ def test_budget_is_balanced_unique_and_repeatable_or_an_error(labels, budget, se
 
 @given(st.text())
 def test_unknown_data_sets_are_refused(name):
-    assume(name not in vaelib.data.NAMES)
+    assume(name not in mnist.NAMES)
     assert outcome(vaelib.load, name)[1]
 
 
@@ -279,13 +275,13 @@ def test_a_split_has_a_label_for_each_image(n_images, n_labels):
 
 @given(tensors(st.tuples(st.integers(0, 3), *[st.sampled_from([0, 1, 2, 5, 28])] * 2)))
 def test_deskewing_keeps_the_form_and_the_ink_or_is_an_error(images):
-    result, error = outcome(deskew.deskew, images)
+    result, error = outcome(deskew, images)
     square = images.shape[1] == images.shape[2] >= 2 and len(images) > 0
     assert (error is None) == (images.dtype == torch.uint8 and square)
     if error is None:
         assert result.shape == images.shape
         assert result.dtype == torch.uint8
-        assert torch.equal(result, deskew.deskew(images, chunk=1))
+        assert torch.equal(result, deskew(images, chunk=1))
 
 
 # --- networks and training -----------------------------------------------------------------------
@@ -473,7 +469,7 @@ def test_descent_is_finite_or_an_error(features, labels, sampled, rate):
     labels = labels[: len(features)]
     posterior = Posterior(features.numpy(), np.zeros_like(features.numpy()))
     wanted = DescentSettings(epochs=2, learning_rate=rate, batch_size=3, sampled=sampled)
-    result, error = outcome(classifiers.descend, posterior, labels, posterior, labels, wanted)
+    result, error = outcome(linear.descend, posterior, labels, posterior, labels, wanted)
     fit = features.numel() > 0 and len(labels) == len(features) and features.isfinite().all()
     assert (error is None) == bool(fit and len(labels.unique()) > 1)
     if error is None:
@@ -503,7 +499,7 @@ LABELS_40 = torch.arange(40) % 4
 HOLES = np.where(POINTS > 1, np.nan, POINTS).astype(np.float32)
 GOOD = Posterior(POINTS, np.zeros_like(POINTS))
 DESCENT = DescentSettings(epochs=1, learning_rate=0.1)
-FEATURES_40 = budgets.Features(POINTS, POINTS, POINTS)
+FEATURES_40 = few_labels.Features(POINTS, POINTS, POINTS)
 IMAGES = torch.zeros(40, 28, 28, dtype=torch.uint8)
 PART = Split(IMAGES, LABELS_40)
 DATA = Dataset("MNIST", tuple("0123"), PART, PART, PART, "zeros")
@@ -513,15 +509,15 @@ CLASSIFIER = logistic.LinearClassifier(torch.zeros(4, 3), torch.zeros(4))
 
 
 VIEWS = sampling.Views(GOOD, LABELS_40, n_samples=2)
-BRIEFLY = supervised.SupervisedSettings(least_steps=1, steps_per_root=0)
+BRIEFLY = networks.SupervisedSettings(least_steps=1, steps_per_root=0)
 
 
 def labels_40(**others):
-    return budgets.Labels(LABELS_40, LABELS_40, LABELS_40)._replace(**others)
+    return few_labels.Labels(LABELS_40, LABELS_40, LABELS_40)._replace(**others)
 
 
 def descend(train=GOOD, labels=LABELS_40, validation=GOOD, validation_labels=LABELS_40):
-    return classifiers.descend(train, labels, validation, validation_labels, DESCENT)
+    return linear.descend(train, labels, validation, validation_labels, DESCENT)
 
 
 BAD_CALLS = {
@@ -546,7 +542,7 @@ BAD_CALLS = {
         lambda: vaelib.train_and_save(TINY, replace(DATA, validation=PART[:0])),
     ],
     "find_or_train": [lambda: vaelib.find_or_train(TINY, DATA, device="tpu")],
-    "load_run": [lambda: runs.load_run(TINY, DATA)],
+    "load_run": [lambda: checkpoints.load_run(TINY, DATA)],
     "train": [lambda: vaelib.train(MODEL, IMAGES.float(), IMAGES, TINY.training)],
     "mean_elbo_terms": [
         lambda: training.mean_elbo_terms(MODEL, IMAGES[:0]),
@@ -567,7 +563,7 @@ BAD_CALLS = {
         lambda: vaelib.label_budget(LABELS_40[:0], 4, 0),
         lambda: vaelib.label_budget(LABELS_40, 44, 0),
     ],
-    "check_pixels": [lambda: vaelib.data.check_pixels(IMAGES)],
+    "check_pixels": [lambda: images.check_pixels(IMAGES)],
     "check_features": [lambda: latent.check_features(POINTS, LABELS_40[:, None])],
     "trustworthiness": [
         lambda: latent.trustworthiness(POINTS, POINTS[:5, :2]),
@@ -586,8 +582,11 @@ BAD_CALLS = {
         lambda: latent.tsne(POINTS, POINTS[:, :2], 5, iterations=0),
         lambda: latent.tsne(POINTS[:, :0], POINTS[:, :2], 5),
     ],
-    "deskew": [lambda: deskew.deskew(IMAGES, chunk=0), lambda: deskew.deskew(IMAGES[0])],
-    "deskewed": [lambda: deskew.deskewed(replace(DATA, test=PART[:0]))],
+    "check_sizes": [lambda: models.check_sizes(hidden_size=0)],
+    "aligned": [lambda: latent.aligned(POINTS[:, :2], POINTS[:3, :2])],
+    "key_pictures": [lambda: latent.key_pictures({1: POINTS}, POINTS[:3, :2])],
+    "deskew": [lambda: deskew(IMAGES, chunk=0), lambda: deskew(IMAGES[0])],
+    "deskewed": [lambda: images.deskewed(replace(DATA, test=PART[:0]))],
     "descend": [
         lambda: descend(labels=LABELS_40 - 1),
         lambda: descend(labels=LABELS_40.float()),
@@ -611,36 +610,36 @@ BAD_CALLS = {
         lambda: logistic.fit_logistic_regression(POINTS, LABELS_40, math.nan),
     ],
     "kernel_features": [
-        lambda: classifiers.kernel_features(POINTS, components=41),
-        lambda: classifiers.kernel_features(POINTS, components=0),
-        lambda: classifiers.kernel_features(POINTS, components=-3),
-        lambda: classifiers.kernel_features(HOLES, components=3),
-        lambda: classifiers.kernel_features(POINTS, HOLES, components=3),
-        lambda: classifiers.kernel_features(POINTS, POINTS[:, :2], components=3),
-        lambda: classifiers.kernel_features(POINTS, components=3, width=-1.0),
+        lambda: linear.kernel_features(POINTS, components=41),
+        lambda: linear.kernel_features(POINTS, components=0),
+        lambda: linear.kernel_features(POINTS, components=-3),
+        lambda: linear.kernel_features(HOLES, components=3),
+        lambda: linear.kernel_features(POINTS, HOLES, components=3),
+        lambda: linear.kernel_features(POINTS, POINTS[:, :2], components=3),
+        lambda: linear.kernel_features(POINTS, components=3, width=-1.0),
     ],
-    "interval_95": [lambda: budgets.interval_95([]), lambda: budgets.interval_95([1])],
+    "interval_95": [lambda: few_labels.interval_95([]), lambda: few_labels.interval_95([1])],
     "choose_strength": [
-        lambda: budgets.choose_strength(FEATURES_40, labels_40(train=LABELS_40[:30]), 4),
-        lambda: budgets.choose_strength(FEATURES_40, labels_40(validation=LABELS_40[:3]), 4),
-        lambda: budgets.choose_strength(FEATURES_40, labels_40(), 5),
-        lambda: budgets.choose_strength(FEATURES_40, labels_40(train=LABELS_40 * 0), 5),
+        lambda: few_labels.choose_strength(FEATURES_40, labels_40(train=LABELS_40[:30]), 4),
+        lambda: few_labels.choose_strength(FEATURES_40, labels_40(validation=LABELS_40[:3]), 4),
+        lambda: few_labels.choose_strength(FEATURES_40, labels_40(), 5),
+        lambda: few_labels.choose_strength(FEATURES_40, labels_40(train=LABELS_40 * 0), 5),
     ],
     "LogisticMethod": [
-        lambda: budgets.LogisticMethod.tuned(FEATURES_40, labels_40(test=LABELS_40[:3]), [4]),
-        lambda: budgets.LogisticMethod.tuned(FEATURES_40._replace(test=HOLES), labels_40(), [4]),
-        lambda: budgets.LogisticMethod.tuned(FEATURES_40, labels_40(), [0]),
+        lambda: few_labels.LogisticMethod.tuned(FEATURES_40, labels_40(test=LABELS_40[:3]), [4]),
+        lambda: few_labels.LogisticMethod.tuned(FEATURES_40._replace(test=HOLES), labels_40(), [4]),
+        lambda: few_labels.LogisticMethod.tuned(FEATURES_40, labels_40(), [0]),
     ],
     "run_grid": [
-        lambda: budgets.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [0]),
-        lambda: budgets.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [44]),
-        lambda: budgets.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [-4]),
-        lambda: budgets.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [5]),
+        lambda: few_labels.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [0]),
+        lambda: few_labels.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [44]),
+        lambda: few_labels.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [-4]),
+        lambda: few_labels.run_grid({"half": lambda chosen, draw: 0.5}, LABELS_40, [5]),
     ],
-    "score_of": [lambda: budgets.score_of([])],
-    "table": [lambda: budgets.table({})],
-    "budgets_of": [lambda: budgets.budgets_of(LABELS_40[:0])],
-    "draws_of": [lambda: budgets.draws_of(0, 40), lambda: budgets.draws_of(41, 40)],
+    "score_of": [lambda: few_labels.score_of([])],
+    "table": [lambda: few_labels.table({})],
+    "budgets_of": [lambda: few_labels.budgets_of(LABELS_40[:0])],
+    "draws_of": [lambda: few_labels.draws_of(0, 40), lambda: few_labels.draws_of(41, 40)],
     "summarise": [],  # no cells, no scores
     "draw_samples": [
         lambda: sampling.draw_samples(GOOD, 0, 0),
@@ -658,19 +657,19 @@ BAD_CALLS = {
     "noise_penalty": [lambda: sampling.noise_penalty(CLASSIFIER, Posterior(HOLES, POINTS))],
     "noise_cost": [lambda: sampling.noise_cost(CLASSIFIER, GOOD, LABELS_40[:3], [0])],
     "train_supervised": [
-        lambda: supervised.train_supervised(IMAGES, LABELS_40[:3], 4, BRIEFLY, 0),
-        lambda: supervised.train_supervised(IMAGES, LABELS_40 + 4, 4, BRIEFLY, 0),
-        lambda: supervised.train_supervised(IMAGES.float(), LABELS_40, 4, BRIEFLY, 0),
+        lambda: networks.train_supervised(IMAGES, LABELS_40[:3], 4, BRIEFLY, 0),
+        lambda: networks.train_supervised(IMAGES, LABELS_40 + 4, 4, BRIEFLY, 0),
+        lambda: networks.train_supervised(IMAGES.float(), LABELS_40, 4, BRIEFLY, 0),
     ],
     "supervised_accuracy": [
-        lambda: supervised.supervised_accuracy(ConvClassifier(4), PART[:0]),
+        lambda: networks.supervised_accuracy(ConvClassifier(4), PART[:0]),
     ],
     "SupervisedSettings": [
-        lambda: supervised.SupervisedSettings(batch_size=0),
-        lambda: supervised.SupervisedSettings(least_steps=0),
-        lambda: supervised.SupervisedSettings(steps_per_root=-1),
-        lambda: supervised.SupervisedSettings(steps_per_root=math.nan),
-        lambda: supervised.SupervisedSettings(peak_learning_rate=math.nan),
+        lambda: networks.SupervisedSettings(batch_size=0),
+        lambda: networks.SupervisedSettings(least_steps=0),
+        lambda: networks.SupervisedSettings(steps_per_root=-1),
+        lambda: networks.SupervisedSettings(steps_per_root=math.nan),
+        lambda: networks.SupervisedSettings(peak_learning_rate=math.nan),
     ],
     "convolutions": [],  # the networks check their sizes
     "best_device": [],  # takes nothing
@@ -689,8 +688,10 @@ BAD_CALLS = {
     "neighbour_graph": [lambda: graph.neighbour_graph(HOLES, 3, 3)],
     "link_neighbours": [],  # takes what neighbour_graph has checked
     "compare_with_known": [
-        lambda: trust.compare_with_known(MODEL, IMAGES, IMAGES),
-        lambda: trust.compare_with_known(MODEL, IMAGES.repeat(30, 1, 1), IMAGES.float()),
+        lambda: out_of_distribution.compare_with_known(MODEL, IMAGES, IMAGES),
+        lambda: out_of_distribution.compare_with_known(
+            MODEL, IMAGES.repeat(30, 1, 1), IMAGES.float()
+        ),
     ],
     "require_archive": [],  # tests/test_faults_data.py
     "extract": [],  # the same
@@ -726,10 +727,9 @@ def test_a_bad_call_is_a_clear_error(call):
 
 
 MODULES = (
-    archives, budgets, classifiers, import_module("vaelib.data"), import_module("vaelib.deskew"),
-    devices, graph, import_module("vaelib.images"), latent, logistic,
-    import_module("vaelib.models"), objective, runs, sampling, supervised,
-    training, trust, backpropagation, memory,
+    archives, devices, memory, folders, image_files, images, mnist, splits, models, objective,
+    training, checkpoints, backpropagation, out_of_distribution, latent, few_labels, graph,
+    linear, logistic, networks, sampling,
 )  # fmt: skip
 
 

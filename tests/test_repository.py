@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from vaelib import readme
+from vaelib.authoring import readme
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

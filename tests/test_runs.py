@@ -4,7 +4,9 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import Recipe, RunError, TrainingSettings, paths, runs
+from vaelib import Recipe, RunError, TrainingSettings
+from vaelib._machine import files
+from vaelib.vae import checkpoints
 
 RECIPE = Recipe(
     "tiny",
@@ -19,7 +21,7 @@ def run(small):
 
 
 def test_round_trip(small, run):
-    loaded = runs.load_run(RECIPE, small)
+    loaded = checkpoints.load_run(RECIPE, small)
     assert loaded.history == run.history
     for epoch, weights in run.snapshots.items():
         for name, value in weights.items():
@@ -29,7 +31,7 @@ def test_round_trip(small, run):
 
 
 def test_a_run_that_fits_is_found_and_not_trained(small, run, monkeypatch):
-    monkeypatch.setattr(runs, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(checkpoints, "train", lambda *_: pytest.fail("trained again"))
     assert vaelib.find_or_train(RECIPE, small).history == run.history
 
 
@@ -52,29 +54,29 @@ def test_a_run_of_another_recipe_is_refused_and_the_difference_named(
     small, run, changed, difference
 ):
     with pytest.raises(RunError, match=difference):
-        runs.load_run(replace(RECIPE, **changed), small)
+        checkpoints.load_run(replace(RECIPE, **changed), small)
 
 
 def test_a_run_of_other_data_is_refused(small, run):
     with pytest.raises(RunError, match="data checksum is small, wanted other"):
-        runs.load_run(RECIPE, replace(small, checksum="other"))
+        checkpoints.load_run(RECIPE, replace(small, checksum="other"))
 
 
 @pytest.mark.parametrize("keep", [0, 5, 100, -1])
 def test_a_truncated_file_is_refused(small, run, keep):
-    path = runs.run_path(RECIPE, small)
+    path = checkpoints.run_path(RECIPE, small)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(RunError, match="cannot be read"):
-        runs.load_run(RECIPE, small)
+        checkpoints.load_run(RECIPE, small)
 
 
 def test_an_altered_weight_is_noticed(small, run):
-    path = runs.run_path(RECIPE, small)
+    path = checkpoints.run_path(RECIPE, small)
     content = bytearray(path.read_bytes())
     content[-3] ^= 64
     path.write_bytes(content)
     with pytest.raises(RunError, match="altered"):
-        runs.load_run(RECIPE, small)
+        checkpoints.load_run(RECIPE, small)
 
 
 def test_an_epoch_that_was_not_kept_is_an_error(run):
@@ -91,13 +93,13 @@ def test_a_folder_that_cannot_be_written_leaves_the_run_in_memory(small, monkeyp
 
 
 def test_no_partial_file_stays_when_saving_fails(small, run, monkeypatch):
-    before = runs.run_path(RECIPE, small).read_bytes()
-    monkeypatch.setattr(paths.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    before = checkpoints.run_path(RECIPE, small).read_bytes()
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        runs.save_run(run, small)
-    folder = runs.run_path(RECIPE, small).parent
+        checkpoints.save_run(run, small)
+    folder = checkpoints.run_path(RECIPE, small).parent
     assert [path.name for path in folder.iterdir()] == ["tiny-mnist.safetensors"]
-    assert runs.run_path(RECIPE, small).read_bytes() == before
+    assert checkpoints.run_path(RECIPE, small).read_bytes() == before
 
 
 def test_building_leaves_the_reader_s_random_numbers_alone():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from vaelib import sampling
+from vaelib.classifier import sampling
+from vaelib.classifier.logistic import LinearClassifier, fit_logistic_regression
+from vaelib.classifier.sampling import Views
 from vaelib.latent import Posterior
-from vaelib.logistic import LinearClassifier, fit_logistic_regression
-from vaelib.sampling import Views
 
 
 @pytest.fixture(scope="module")

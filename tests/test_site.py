@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vaelib import links
-from vaelib.site import Site
+from vaelib.authoring import links
+from vaelib.authoring.site import Site
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = links.read_address((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -13,7 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import vaelib
-from vaelib import devices, latent, objective, panels, training, trust
+from vaelib import latent, panels
+from vaelib._machine import devices
+from vaelib.vae import objective, out_of_distribution, training
 
 aten = torch.ops.aten
 META, CPU = torch.device("meta"), torch.device("cpu")
@@ -93,7 +95,9 @@ def test_training_encoding_and_measuring(small, recipe):
     assert latent.encode(model, small.test.images).mean.shape == (500, 6)
     training.mean_elbo_terms(model, small.test.images)
     known = torch.cat([small.train.images, small.test.images])
-    assert trust.compare_with_known(model, known, small.test.images).outside.shape == (500,)
+    assert out_of_distribution.compare_with_known(
+        model, known, small.test.images
+    ).outside.shape == (500,)
 
 
 def test_the_likelihood(small):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import label_budget
-from vaelib.supervised import (
+from vaelib.classifier.networks import (
     SupervisedMethod,
     SupervisedSettings,
     supervised_accuracy,

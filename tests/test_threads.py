@@ -7,7 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from vaelib.threads import one_thread
+from vaelib._machine.threads import one_thread
 
 
 def blas_threads():

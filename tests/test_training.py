@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import TrainingError, TrainingSettings, training
+from vaelib import TrainingError, TrainingSettings
+from vaelib.vae import training
 
 
 def trained(small, **settings):

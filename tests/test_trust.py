@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import TrainingSettings, latent, trust
+from vaelib import TrainingSettings, latent
+from vaelib.vae import out_of_distribution
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def foreign(test):
 def test_foreign_images_run_through_and_are_told(model, mnist, kind):
     images = foreign(mnist.test.images[:500])[kind]
     assert np.isfinite(latent.encode(model, images).mean).all()
-    result = trust.compare_with_known(model, mnist.validation.images, images)
+    result = out_of_distribution.compare_with_known(model, mnist.validation.images, images)
     share = result.outside.float().mean().item()
     assert share >= (0.75 if kind == "shuffled pixels" else 1)
     assert f"{int(result.outside.sum())} of {len(images)} images are unlike" in str(result)
@@ -58,17 +59,19 @@ def test_foreign_images_run_through_and_are_told(model, mnist, kind):
 
 
 def test_known_images_are_seldom_taken_for_foreign(model, mnist):
-    result = trust.compare_with_known(model, mnist.validation.images, mnist.test.images)
+    result = out_of_distribution.compare_with_known(
+        model, mnist.validation.images, mnist.test.images
+    )
     assert 0 < result.outside.float().mean() < 0.01
     likely = mnist.test.images[~result.outside]
-    again = trust.compare_with_known(model, mnist.validation.images, likely[:1])
+    again = out_of_distribution.compare_with_known(model, mnist.validation.images, likely[:1])
     assert "All 1 images are within" in str(again)
 
 
 def test_one_foreign_image_among_known_ones_is_pointed_at(model, mnist):
     images = mnist.test.images[:10].clone()
     images[3] = 255 - images[3]
-    result = trust.compare_with_known(model, mnist.validation.images, images)
+    result = out_of_distribution.compare_with_known(model, mnist.validation.images, images)
     assert result.outside.nonzero().ravel().tolist() == [3]
     assert result.terms.reconstruction[3] < result.limits[0][0]
 
@@ -76,13 +79,15 @@ def test_one_foreign_image_among_known_ones_is_pointed_at(model, mnist):
 def test_weights_that_are_no_numbers_trust_nothing(mnist):
     model = vaelib.VAE(2, 3)
     torch.nn.init.constant_(model.decoder.output.bias, torch.nan)
-    result = trust.compare_with_known(model, mnist.validation.images, mnist.test.images[:5])
+    result = out_of_distribution.compare_with_known(
+        model, mnist.validation.images, mnist.test.images[:5]
+    )
     assert result.outside.all()
 
 
 def test_too_little_to_compare_is_an_error(model, mnist):
     for known, new in [(999, 1), (1000, 0)]:
         with pytest.raises(ValueError, match="1,000 known images and one other"):
-            trust.compare_with_known(
+            out_of_distribution.compare_with_known(
                 model, mnist.validation.images[:known], mnist.test.images[:new]
             )

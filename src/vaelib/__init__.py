@@ -6,12 +6,24 @@ import os
 # beside it would make an epoch take three times as long (GNU's OpenMP; others ignore it)
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from vaelib.data import DataError, Dataset, Split, binarise, label_budget, load, to_pixels
-from vaelib.folders import load_folder
-from vaelib.models import VAE, ConvVAE
-from vaelib.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
-from vaelib.runs import CONV, MLP, MLP_SHORT, Recipe, Run, RunError, find_or_train, train_and_save
-from vaelib.training import TrainingError, TrainingSettings, train
+from vaelib._machine.archives import DataError
+from vaelib.data.folders import load_folder
+from vaelib.data.images import binarise, to_pixels
+from vaelib.data.mnist import load
+from vaelib.data.splits import Dataset, Split, label_budget
+from vaelib.vae.checkpoints import (
+    CONV,
+    MLP,
+    MLP_SHORT,
+    Recipe,
+    Run,
+    RunError,
+    find_or_train,
+    train_and_save,
+)
+from vaelib.vae.models import VAE, ConvVAE
+from vaelib.vae.objective import bernoulli_log_likelihood, elbo_terms, gaussian_kl, sample_latent
+from vaelib.vae.training import TrainingError, TrainingSettings, train
 
 __version__ = "0.1.0"
 

@@ -3,6 +3,7 @@
 Features leave this module as float32 arrays: what comes after it is scikit-learn's.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vaelib.data import to_pixels
-from vaelib.memory import give_back
+from vaelib._machine.memory import give_back
+from vaelib.data.images import to_pixels
 
 FloatArray = NDArray[np.float32]
 HalfArray = NDArray[np.float16]
@@ -160,6 +161,34 @@ def tsne(
     # with two threads the sums do not depend on which one ends first, with more they do
     with threadpool_limits(2):
         return method.fit_transform(features)
+
+
+def key_pictures(
+    latents: Mapping[int, FloatArray], start: FloatArray, iterations: int = 250
+) -> dict[int, FloatArray]:
+    """Lay the latents of the same images at several epochs out, each from the one before.
+
+    `latents`: epoch → (N, Z), in the order of the epochs; `start`: (N, 2), the picture to begin
+    from, on t-SNE's own scale. Returns epoch → (N, 2), each turned onto the one before it.
+    """
+    pictures: dict[int, FloatArray] = {}
+    for epoch, latent in latents.items():
+        # no exaggeration: the groups are to come from the latent, not from the layout's first phase
+        picture = tsne(latent, start, iterations=iterations, exaggeration=1)
+        start = pictures[epoch] = aligned(picture, start)
+    return pictures
+
+
+def aligned(picture: FloatArray, target: FloatArray) -> FloatArray:
+    """Move, turn and mirror a picture (N, 2) onto a target (N, 2); no distance in it changes.
+
+    The orthogonal Procrustes problem: Schönemann 1966. Raises ValueError where the shapes differ.
+    """
+    if picture.shape != target.shape:
+        raise ValueError(f"Two pictures of the same points: {picture.shape}, {target.shape}.")
+    centred = picture - picture.mean(axis=0)
+    left, _, right = np.linalg.svd(centred.T @ (target - target.mean(axis=0)))
+    return centred @ (left @ right) + target.mean(axis=0)
 
 
 def check_features(features: FloatArray | HalfArray, labels: Tensor) -> None:

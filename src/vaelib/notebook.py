@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from IPython import get_ipython
@@ -15,13 +16,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib import plots
-from vaelib.devices import best_device, training_precision
-from vaelib.memory import give_back, tune_allocator
-from vaelib.missing import explain_missing_names
-from vaelib.paths import alone_in, figures_folder, write_whole
-from vaelib.runs import Recipe
-from vaelib.threads import use_allowed_threads
-from vaelib.training import EpochRecord
+from vaelib._machine.devices import best_device, training_precision
+from vaelib._machine.files import alone_in, figures_folder, write_whole
+from vaelib._machine.memory import give_back, tune_allocator
+from vaelib._machine.missing_names import explain_missing_names
+from vaelib._machine.threads import use_allowed_threads
+
+if TYPE_CHECKING:
+    from vaelib.vae.checkpoints import Recipe
+    from vaelib.vae.training import EpochRecord
 
 METRICS_FILE = "metrics.json"
 BAR_WIDTH = 30
@@ -53,11 +56,11 @@ class Progress:
     the same from every run.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: "Recipe") -> None:
         self.epochs = recipe.training.epochs
         self.handle: DisplayHandle | None = None
 
-    def __call__(self, record: EpochRecord) -> None:
+    def __call__(self, record: "EpochRecord") -> None:
         """Show an epoch's record."""
         text = (
             f"{_bar(record.epoch, self.epochs)} epochs\n"
@@ -108,6 +111,24 @@ def show(figure: Figure, name: str, alt: str) -> None:
     display(
         {"image/png": base64.b64encode(picture).decode(), "text/plain": alt},
         metadata={"image/png": {"width": width, "alt": alt}},
+        raw=True,
+    )
+
+
+def show_animation(gif: bytes, name: str, alt: str) -> None:
+    """Save a GIF as `figures/<name>.gif` and show its last frame, which is the finding.
+
+    The notebook keeps the still picture: it is a twentieth of the size, and does not move while
+    one reads. `alt` says in words what is seen.
+    """
+    keep(figures_folder() / f"{name}.gif", gif)
+    with Image.open(io.BytesIO(gif)) as image:
+        image.seek(image.n_frames - 1)
+        buffer = io.BytesIO()
+        image.save(buffer, format="png", optimize=True)
+    display(
+        {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt},
+        metadata={"image/png": {"alt": alt}},
         raw=True,
     )
 

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
 from twice import execute_twice
 
-from vaelib.execute import CONFIG
+from vaelib.authoring.execute import CONFIG
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

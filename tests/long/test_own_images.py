@@ -10,7 +10,7 @@ from PIL import Image
 from small import on_other_data
 
 import vaelib
-from vaelib.execute import CONFIG
+from vaelib.authoring.execute import CONFIG
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

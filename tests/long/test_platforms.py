@@ -22,8 +22,8 @@ from bare import ADDRESS, ROOT, Environment
 from nbclient import NotebookClient
 from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
 
-from vaelib.execute import CONFIG
-from vaelib.links import COLLAPSED
+from vaelib.authoring.execute import CONFIG
+from vaelib.authoring.links import COLLAPSED
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -177,7 +177,7 @@ def assert_second_run_does_nothing(set_up, content, environment):
     """In a new session the package is there, and nothing is brought or installed again."""
     [noted] = environment.site_packages().glob("vaelib-*.dist-info")
     was_noted, had = noted.stat().st_mtime_ns, sorted(content.iterdir())
-    check = "from vaelib.paths import project_root\nprint(project_root())"
+    check = "from vaelib._machine.files import project_root\nprint(project_root())"
     cells = [set_up.source, check, set_up.source]
     again = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client_for(again, content).execute()

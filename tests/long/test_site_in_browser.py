@@ -7,7 +7,7 @@ from bare import ROOT
 from pages import chromium, missing_pictures, screenshot_on_failure
 from selenium.webdriver.common.by import By
 
-from vaelib.site import Site
+from vaelib.authoring.site import Site
 
 pytestmark = [pytest.mark.long, pytest.mark.browser]
 

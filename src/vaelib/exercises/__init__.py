@@ -4,24 +4,15 @@ An attempt that is still empty gets a calm "not yet", a usual mistake gets a hin
 no checker ever stops a notebook: `check_kl(my_kl)` returns a `Verdict`, which the cell shows.
 """
 
-from vaelib.exercises.classifying import (
+from vaelib.exercises.classifier import (
     check_features,
     check_few_labels,
     check_half_width,
     check_test_features,
 )
-from vaelib.exercises.data import (
-    check_baseline,
-    check_log_likelihood,
-    check_pixels,
-    check_splits,
-)
-from vaelib.exercises.latents import (
-    check_active_units,
-    check_alignment,
-    check_neighbour_accuracy,
-)
-from vaelib.exercises.training import check_kl, check_loss, check_sample, check_weighted_training
+from vaelib.exercises.data import check_baseline, check_log_likelihood, check_pixels, check_splits
+from vaelib.exercises.latent import check_active_units, check_alignment, check_neighbour_accuracy
+from vaelib.exercises.vae import check_kl, check_loss, check_sample, check_weighted_training
 from vaelib.exercises.verdict import Verdict
 
 __all__ = [

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vaelib.data import Dataset, Split, label_budget, to_pixels
+from vaelib.data.images import to_pixels
+from vaelib.data.splits import Dataset, Split, label_budget
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
 
 N_OFFICIAL_TRAINING = 60_000

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from vaelib.data import IMAGE_SHAPE, Split, to_pixels
-from vaelib.images import centre
+from vaelib.data.image_files import centre
+from vaelib.data.images import IMAGE_SHAPE, to_pixels
+from vaelib.data.splits import Split
 from vaelib.latent import FloatArray, encode
 from vaelib.panels.drawing_pad import DRAWING_PAD, ink_from_text
 from vaelib.panels.pictures import as_html, draw, image_as_html

@@ -7,7 +7,7 @@ hidden text field beside it, which is how a page talks to the kernel without a p
 import torch
 from torch import Tensor
 
-from vaelib.data import IMAGE_SHAPE, N_PIXELS
+from vaelib.data.images import IMAGE_SHAPE, N_PIXELS
 
 _POINT = "const k=28/this.clientWidth,x=event.offsetX*k,y=event.offsetY*k,g=this.getContext('2d');"
 _STROKE = (

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from vaelib.data import IMAGE_SHAPE
+from vaelib.data.images import IMAGE_SHAPE
 from vaelib.latent import FloatArray, encode
 from vaelib.panels.pictures import as_html, draw
 from vaelib.plots import BLUE

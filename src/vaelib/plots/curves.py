@@ -1,6 +1,7 @@
 """Curves: training, convergence, accuracy against labels."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,12 +21,14 @@ from vaelib.plots.style import (
     one_panel,
     separate_labels,
 )
-from vaelib.training import EpochRecord
+
+if TYPE_CHECKING:
+    from vaelib.vae.training import EpochRecord
 
 HIGHEST = 0.999  # on the logit scale of accuracies, where 1 is infinitely far away
 
 
-def training_curves(history: Sequence[EpochRecord], title: str) -> Figure:
+def training_curves(history: "Sequence[EpochRecord]", title: str) -> Figure:
     """Show the ELBO over the epochs, and its two terms, for training and validation; in nats."""
     if not history:
         raise ValueError(

@@ -1,0 +1,1 @@
+"""What has to do with machines, not with the lesson: devices, threads, memory, files."""

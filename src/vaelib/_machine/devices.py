@@ -1,0 +1,105 @@
+"""What there is to compute on, and how precisely it should multiply."""
+
+import functools
+import textwrap
+import time
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+# of bfloat16's speed; no processor known lies near it, so that chance cannot choose
+LEAST_GAIN = 1.2
+
+
+def best_device() -> torch.device:
+    """Return CUDA or Apple's MPS where there is one that computes, otherwise the CPU.
+
+    Where one is announced and cannot be used, a printed sentence says so, and why.
+    """
+    for kind, is_announced in (
+        ("cuda", torch.cuda.is_available),
+        ("mps", torch.backends.mps.is_available),
+    ):
+        with warnings.catch_warnings(record=True) as said:  # an old driver's, for one
+            warnings.simplefilter("always")
+            announced = is_announced()
+            trouble = _trouble_with(kind) if announced else None
+        if announced and trouble is None:
+            return torch.device(kind)
+        reasons = [trouble] if trouble else [str(warning.message) for warning in said]
+        if reasons:
+            reason = textwrap.shorten(reasons[0], 200, placeholder=" …")
+            print(f"The {kind.upper()} device cannot be used, so the CPU is. It said: {reason}")
+    return torch.device("cpu")
+
+
+def _trouble_with(device: str) -> str | None:
+    """Compute one small product: an old card under a new build of torch is there, but cannot."""
+    try:
+        rows = torch.ones(8, 8, device=device)
+        right = torch.mm(rows, rows).sum().item() == 8**3
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return str(error) or type(error).__name__
+    return None if right else "a product of two matrices came out wrong"
+
+
+def check_device(device: torch.device | str) -> torch.device:
+    """Return a device by its name; raises ValueError where there is none to compute on."""
+    try:
+        probe = torch.zeros(1, device=device)
+        probe.item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"There is no device {str(device)!r} here to compute on. "
+            "Choose 'cpu', or what vaelib.notebook.set_up() returns."
+        ) from error
+    return probe.device
+
+
+def multiplying_in(
+    precision: torch.dtype, device: torch.device | str
+) -> AbstractContextManager[object]:
+    """Return a context in which a network's matrices are multiplied in `precision`."""
+    if precision == torch.float32:  # no autocast at all: some devices have none
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, precision)
+
+
+def training_precision(device: torch.device | str) -> torch.dtype:
+    """Return the type to multiply matrices in: bfloat16 where it is faster, else float32.
+
+    torch is asked whether the processor has it, since without its help bfloat16 would be slower,
+    and a CPU is then timed. Weights, sums and the objective stay in float32, and everything is
+    measured in float32.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        pays = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        can = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and newer have it
+        native = can.get("avx512_bf16", False) or can.get("amx_bf16", False)
+        pays = native and bfloat16_pays()
+    else:
+        pays = False
+    return torch.bfloat16 if pays else torch.float32
+
+
+@functools.cache
+def bfloat16_pays() -> bool:
+    """Time one layer's product on the CPU in both types, in turns: a twentieth of a second, once.
+
+    To have the instruction is not enough: some processors take half as long with it as with
+    float32 (an AMD EPYC), others nearly twice as long (an Intel Xeon whose AMX units are hidden).
+    """
+    fastest = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    factors = {
+        precision: (torch.ones(256, 784, dtype=precision), torch.ones(784, 400, dtype=precision))
+        for precision in fastest
+    }
+    for _ in range(12):
+        for precision, (rows, weight) in factors.items():
+            began = time.perf_counter()
+            torch.mm(rows, weight)
+            fastest[precision] = min(fastest[precision], time.perf_counter() - began)
+    return fastest[torch.float32] >= LEAST_GAIN * fastest[torch.bfloat16]
