@@ -28,6 +28,7 @@ FORM = yaml.safe_load(
 )
 # what conda-forge calls the packages whose names differ there
 CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
+PLATFORMS = sorted((ROOT / "tests" / "long" / "platforms").glob("*.txt"))
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 # what pip knows of a machine when it asks whether a package is needed there
 SYSTEMS = {
@@ -244,3 +245,15 @@ def test_citation_names_this_project_and_version():
     assert CITATION["license"] == PROJECT["license"] == "MIT"
     [file] = PROJECT["license-files"]
     assert (ROOT / file).read_text(encoding="utf-8").startswith("MIT License")
+
+
+@pytest.mark.parametrize("path", PLATFORMS, ids=lambda path: path.stem)
+def test_a_platform_s_list_names_what_the_series_needs_its_date_and_how_to_renew_it(path):
+    head, *lines = path.read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line for line in lines if line.startswith("#"))
+    names = {line.split("==")[0].lower() for line in lines if not line.startswith("#")}
+    needs = {Requirement(line).name for line in PROJECT["dependencies"]}
+    assert needs | {"ipykernel", "ipython"} <= names
+    platform, month = re.match(r"# (\w+), (\w+ 20\d\d), Python 3\.\d+", head).groups()
+    assert "To renew:" in comment
+    assert f"{platform}, played: its packages of {month}" in README
