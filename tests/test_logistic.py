@@ -129,3 +129,9 @@ def test_requests_that_do_not_fit_are_refused(groups):
         fit_logistic_regression(features, labels, inverse_strength=0.0)
     with pytest.raises(ValueError, match="finite"):
         fit_logistic_regression(np.full_like(features, np.nan), labels)
+
+
+def test_two_classes_are_enough():
+    features = np.array([[-2.0], [-1.0], [1.0], [2.0]], dtype=np.float32)
+    labels = torch.tensor([0, 0, 1, 1])
+    assert fit_logistic_regression(features, labels).score(features, labels) == 1

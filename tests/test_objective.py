@@ -255,3 +255,11 @@ def test_impossible_requests_for_weights_are_refused(six_pixels):
     for k in (0, 11):
         with pytest.raises(ValueError, match="number of draws"):
             objective.importance_weighted_bound(torch.zeros(2, 10), k)
+
+
+def test_draws_that_do_not_fill_a_group_are_left_out():
+    weights = torch.randn(3, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(
+        objective.importance_weighted_bound(weights, 3),
+        objective.importance_weighted_bound(weights[:, :6], 3),
+    )
