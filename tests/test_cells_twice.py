@@ -1,4 +1,4 @@
-"""A cell that is not repeatable is noticed; the notebooks' own are run twice in long/test_colab."""
+"""A cell that is not repeatable is noticed; the notebooks' own: long/test_notebooks_twice."""
 
 import os
 

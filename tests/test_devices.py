@@ -51,6 +51,17 @@ def test_an_old_driver_s_warning_becomes_a_sentence(monkeypatch, capsys):
     assert "driver on your system is too old" in capsys.readouterr().out
 
 
+def test_a_warning_about_a_gpu_that_computes_is_passed_on(announced, monkeypatch):
+    def warned():
+        warnings.warn("This GPU is old, and a later torch will leave it out.", stacklevel=2)
+        return True
+
+    announced(cuda=None)
+    monkeypatch.setattr("torch.cuda.is_available", warned)
+    with pytest.warns(UserWarning, match="a later torch will leave it out"):
+        assert devices.best_device().type == "cuda"
+
+
 def test_one_small_product_shows_whether_a_device_computes(monkeypatch):
     assert devices._trouble_with("cpu") is None
     assert devices._trouble_with("cuda:99")

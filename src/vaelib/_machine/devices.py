@@ -26,6 +26,8 @@ def best_device() -> torch.device:
             announced = is_announced()
             trouble = _trouble_with(kind) if announced else None
         if announced and trouble is None:
+            for warning in said:  # it computes all the same, but not without a reason to be warned
+                warnings.warn(warning.message, stacklevel=2)
             return torch.device(kind)
         reasons = [trouble] if trouble else [str(warning.message) for warning in said]
         if reasons:

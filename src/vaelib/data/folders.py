@@ -1,7 +1,6 @@
 """A folder of one's own images as a data set, in the same form as MNIST."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vaelib._machine.archives import DataError
+from vaelib._machine.files import full
 from vaelib.data.image_files import Prepared, prepare, read_grey
 from vaelib.data.mnist import NAMES
 from vaelib.data.splits import Dataset, Split
@@ -53,7 +53,7 @@ def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Datase
         For a folder that is missing, empty, mixed or named like another data set, a file that
         is no image, a class with fewer than twenty images, and where every image is blank.
     """
-    path = Path(os.path.abspath(os.path.expanduser(path)))
+    path = full(path)
     if not path.is_dir():
         raise DataError(f"There is no folder {path}. Give the folder that holds the images.")
     if path.resolve().name.lower() in map(str.lower, NAMES):
