@@ -242,9 +242,14 @@ def test_issue_form_offers_the_four_notebooks():
 def test_citation_names_this_project_and_version():
     assert CITATION["title"] == README.split("\n")[0].removeprefix("# ")
     assert str(CITATION["version"]) == PROJECT["version"]
-    assert CITATION["license"] == PROJECT["license"] == "MIT"
-    [file] = PROJECT["license-files"]
-    assert (ROOT / file).read_text(encoding="utf-8").startswith("MIT License")
+    assert CITATION["license"] == "MIT"
+
+
+def test_the_package_names_the_licence_of_the_code_and_of_the_data_it_brings():
+    assert PROJECT["license"] == "MIT AND CC-BY-SA-3.0"
+    code, data = ((ROOT / file).read_text(encoding="utf-8") for file in PROJECT["license-files"])
+    assert code.startswith("MIT License")
+    assert "CC BY-SA 3.0" in data
 
 
 @pytest.mark.parametrize("path", PLATFORMS, ids=lambda path: path.stem)
