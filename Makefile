@@ -21,7 +21,7 @@ test: .venv/installed ## style, unit tests, and the notebooks through nbval
 	$(BIN)/python -m pytest -m "not long" --cov=vaelib --cov-report=term --cov-fail-under=95
 	$(OURS)
 	rm -rf $(CLEAN_STATE)
-	VAELIB_RUNS="$$PWD/$(CLEAN_STATE)/runs" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures" \
+	VAELIB_CHECKPOINTS="$$PWD/$(CLEAN_STATE)/runs" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures" \
 		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
 
 test-all: .venv/installed ## the long tests, beside make test
@@ -45,7 +45,7 @@ links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name c
 
 clean: ## remove what the other commands made, but not .venv
 	$(OURS)
-	rm -rf data/runs .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
+	rm -rf data/checkpoints .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
 	find data -path 'data/*/raw/*-ubyte' -type f -delete
 
 .venv/installed: $(INSTALL) pyproject.toml constraints.txt

@@ -48,5 +48,5 @@ def pixels(mnist) -> torch.Tensor:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("VAELIB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("VAELIB_CHECKPOINTS", str(tmp_path / "runs"))
     monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path / "figures"))

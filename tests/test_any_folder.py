@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 INSTALLER = "src/vaelib/_machine/install.py"
 TARGETS = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
-MADE = ["data/runs/mlp.safetensors", "data/MNIST/raw/train-ubyte", "site/page", ".pytest_cache/x"]
+MADE = ["data/checkpoints/mlp.safetensors", "data/MNIST/raw/train-ubyte", "site/page", ".pytest_cache/x"]
 KEPT = ["data/MNIST/raw/train-ubyte.gz", "data/README.md", "notebooks/01_data.ipynb", ".venv/x"]
 
 pytestmark = pytest.mark.skipif(
@@ -28,7 +28,7 @@ STAND_IN = """\
 import json, os, sys
 with open({log!r}, "a") as log:
     call = {{"arguments": sys.argv[1:], "folder": os.getcwd()}}
-    call |= {{name: os.environ.get(name) for name in ("VAELIB_RUNS", "VAELIB_FIGURES")}}
+    call |= {{name: os.environ.get(name) for name in ("VAELIB_CHECKPOINTS", "VAELIB_FIGURES")}}
     log.write(json.dumps(call) + "\\n")
 """
 
@@ -107,7 +107,7 @@ def test_the_notebooks_are_tested_from_a_clean_state_within_the_folder(repositor
         for line in (tmp_path / "log").read_text().splitlines()
         if "--nbval-lax" in (call := json.loads(line))["arguments"]
     ]
-    assert nbval["VAELIB_RUNS"] == f"{repository}/.pytest_cache/clean_state/runs"
+    assert nbval["VAELIB_CHECKPOINTS"] == f"{repository}/.pytest_cache/clean_state/runs"
     assert nbval["VAELIB_FIGURES"] == f"{repository}/.pytest_cache/clean_state/figures"
     assert nbval["arguments"][-1] == "notebooks/01_data.ipynb"
 

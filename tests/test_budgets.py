@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from vaelib import label_budget
+from vaelib import balanced_subset
 from vaelib.classifier import few_labels
 from vaelib.classifier.few_labels import Cell, Features, Labels, LogisticMethod
 
@@ -53,7 +53,7 @@ def test_a_cell_is_what_scikit_learn_gives(problem, cells):
     methods, labels = problem
     features = methods["clear"].features
     cell = next(c for c in cells if c[:3] == ("clear", 30, 4))
-    chosen = label_budget(labels.train, 30, seed=4)
+    chosen = balanced_subset(labels.train, 30, seed=4)
     model = LogisticRegression(C=methods["clear"].strengths[30], max_iter=1000, tol=1e-4)
     model.fit(features.train[chosen], labels.train[chosen])
     assert cell.accuracy == pytest.approx(model.score(features.test, labels.test), abs=0.002)
@@ -86,10 +86,10 @@ def test_strength_is_searched_for_with_a_budget_that_can_be_filled(problem, monk
 
     def spy(labels, budget, seed):
         asked.append(budget)
-        return label_budget(labels, budget, seed)
+        return balanced_subset(labels, budget, seed)
 
     monkeypatch.setattr(few_labels, "LARGEST_SEARCH", 100)
-    monkeypatch.setattr(few_labels, "label_budget", spy)
+    monkeypatch.setattr(few_labels, "balanced_subset", spy)
     for budget in (600, 30):
         few_labels.choose_strength(methods["noisy"].features, labels, budget)
     assert asked == [90, 30]  # 90 is the largest that three classes can share within 100

@@ -134,7 +134,7 @@ def test_to_pixels_refuses_what_is_not_an_image(images, complaint):
 
 @pytest.mark.parametrize("budget", [10, 100, 1000, 10_000])
 def test_budget_is_balanced_and_without_repeats(mnist, budget):
-    chosen = vaelib.label_budget(mnist.train.labels, budget, seed=3)
+    chosen = vaelib.balanced_subset(mnist.train.labels, budget, seed=3)
     counts = Counter(mnist.train.labels[chosen].tolist())
     assert counts == dict.fromkeys(range(10), budget // 10)
     assert len(set(chosen.tolist())) == budget
@@ -142,20 +142,20 @@ def test_budget_is_balanced_and_without_repeats(mnist, budget):
 
 def test_budget_depends_on_its_seed_alone(mnist):
     labels = mnist.train.labels
-    first = vaelib.label_budget(labels, 50, seed=0)
+    first = vaelib.balanced_subset(labels, 50, seed=0)
     torch.manual_seed(99)
-    assert torch.equal(first, vaelib.label_budget(labels, 50, seed=0))
-    assert not torch.equal(first, vaelib.label_budget(labels, 50, seed=1))
+    assert torch.equal(first, vaelib.balanced_subset(labels, 50, seed=0))
+    assert not torch.equal(first, vaelib.balanced_subset(labels, 50, seed=1))
 
 
 def test_budget_of_everything_is_every_image(mnist):
-    assert len(vaelib.label_budget(mnist.train.labels, 50_000, seed=0).unique()) == 50_000
+    assert len(vaelib.balanced_subset(mnist.train.labels, 50_000, seed=0).unique()) == 50_000
 
 
 @pytest.mark.parametrize("budget", [0, -10, 15, 49_990, 50_010])
 def test_budget_that_cannot_be_balanced_is_refused(mnist, budget):
     with pytest.raises(ValueError, match="budget"):
-        vaelib.label_budget(mnist.train.labels, budget, seed=0)
+        vaelib.balanced_subset(mnist.train.labels, budget, seed=0)
 
 
 def test_class_names_carry_no_torchvision_spelling():

@@ -5,7 +5,7 @@ import time
 
 import nbformat
 
-from vaelib._machine.files import runs_folder
+from vaelib._machine.files import checkpoints_folder
 from vaelib.authoring import execute
 
 
@@ -22,7 +22,7 @@ def test_notebooks_are_executed_in_place_and_timed(tmp_path, capsys):
     assert stored.cells[1].outputs[0].text == "30000000\n"
     assert [cell.execution_count for cell in stored.cells] == [1, 2]
     assert "[1/1] one" in capsys.readouterr().out
-    timings = json.loads((runs_folder() / "timings.json").read_text())
+    timings = json.loads((checkpoints_folder() / "timings.json").read_text())
     assert timings["one"]["seconds"] > 0
     assert 0.03 < timings["one"]["peak_gb"] < 8
 

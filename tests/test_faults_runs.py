@@ -194,7 +194,7 @@ def test_no_change_of_a_saved_file_goes_unnoticed(small, run, data):
 
 
 def die_in(moment):
-    """Make this process kill itself, as kill -9 does, at a moment of `files.write_whole`."""
+    """Make this process kill itself, as kill -9 does, at a moment of `files.write_atomically`."""
 
     def kill(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -286,7 +286,7 @@ def test_what_a_killed_process_left_is_cleared_away_later_but_not_what_is_at_wor
     for partial in (old, young):
         partial.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)
-    files.write_whole(saved, saved.read_bytes())
+    files.write_atomically(saved, saved.read_bytes())
     assert not old.exists()
     assert young.exists()
 
@@ -331,9 +331,9 @@ def test_twenty_kills_at_random_moments_of_training_and_saving(small):
         if number % 2:
             killed_after(delays.uniform(0, 0.3), lambda: vaelib.train_and_save(recipe, small))
         else:
-            killed_after(delays.uniform(0, 0.05), lambda: files.write_whole(path, content))
+            killed_after(delays.uniform(0, 0.05), lambda: files.write_atomically(path, content))
         assert close_to(checkpoints.load_run(recipe, small), expected)
-        names = {file.name for file in files.runs_folder().iterdir()}
+        names = {file.name for file in files.checkpoints_folder().iterdir()}
         assert all(n == "killed-mnist.safetensors" or n.endswith(".partial") for n in names)
         assert close_to(vaelib.train_and_save(recipe, small), expected)
 
@@ -365,7 +365,7 @@ def test_two_notebooks_at_once_on_a_fresh_clone_both_end_well(tmp_path):
     outputs = [process.communicate(timeout=120) for process in processes]
     assert len(outputs[0][0]) == 65
     assert outputs == [(outputs[0][0], "")] * 2
-    assert [path.name for path in files.runs_folder().iterdir()] == ["twice-mnist.safetensors"]
+    assert [path.name for path in files.checkpoints_folder().iterdir()] == ["twice-mnist.safetensors"]
     for archive in raw.glob("*.gz"):
         assert archive.with_suffix("").read_bytes() == gzip.decompress(archive.read_bytes())
     assert len(list(raw.iterdir())) == 8
@@ -434,7 +434,7 @@ def closed_disk(request, tmp_path):
 
 
 def test_training_ends_and_the_model_stays_in_memory(small, run, monkeypatch, closed_disk):
-    monkeypatch.setenv("VAELIB_RUNS", str(closed_disk))
+    monkeypatch.setenv("VAELIB_CHECKPOINTS", str(closed_disk))
     with pytest.warns(UserWarning, match="could not be saved") as warned:
         in_memory = vaelib.train_and_save(RECIPE, small)
     assert len(warned) == 1
@@ -472,6 +472,6 @@ def test_a_notebook_goes_on_without_its_pictures_and_numbers(monkeypatch, closed
 
 
 def test_damaged_numbers_are_named_and_not_overwritten():
-    files.write_whole(figures_folder() / "metrics.json", b'{"a": 1')
+    files.write_atomically(figures_folder() / "metrics.json", b'{"a": 1')
     with pytest.raises(ValueError, match=r"metrics\.json is damaged .* Delete it"):
         notebook.record(b=2)

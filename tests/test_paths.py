@@ -19,7 +19,7 @@ def foreign(tmp_path, monkeypatch):
     """Somebody else's project, of the usual layout; the working directory is its notebooks'."""
     (tmp_path / "theirs" / "notebooks").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "theirs" / "notebooks")
-    for variable in ("VAELIB_DATA", "VAELIB_RUNS", "VAELIB_FIGURES"):
+    for variable in ("VAELIB_DATA", "VAELIB_CHECKPOINTS", "VAELIB_FIGURES"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path / "theirs"
 
@@ -32,7 +32,7 @@ def test_another_project_s_folder_is_not_taken_for_ours(foreign, pyproject):
     (foreign / "pyproject.toml").write_text(pyproject)
     assert files.project_root() == ROOT  # beside the package's source
     assert files.figures_folder() == ROOT / "figures"
-    assert files.runs_folder() == ROOT / "data" / "runs"
+    assert files.checkpoints_folder() == ROOT / "data" / "runs"
 
 
 def test_our_own_folder_is_found_from_within(foreign):
@@ -50,7 +50,7 @@ def test_home_is_found_and_a_relative_folder_is_shown_in_full(tmp_path, monkeypa
     monkeypatch.setenv("USERPROFILE", str(tmp_path))  # its name on Windows
     for variable, folder in [
         ("VAELIB_DATA", files.data_folder),
-        ("VAELIB_RUNS", files.runs_folder),
+        ("VAELIB_CHECKPOINTS", files.checkpoints_folder),
         ("VAELIB_FIGURES", files.figures_folder),
     ]:
         monkeypatch.setenv(variable, "~/mine")
@@ -76,14 +76,14 @@ def test_a_disk_that_refuses_permissions_still_keeps_the_file(tmp_path, monkeypa
         raise PermissionError("Operation not permitted")
 
     monkeypatch.setattr(Path, "chmod", refuse)
-    files.write_whole(tmp_path / "kept", b"content")
+    files.write_atomically(tmp_path / "kept", b"content")
     assert (tmp_path / "kept").read_bytes() == b"content"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes.")
 def test_a_file_can_be_read_by_others(tmp_path):
-    files.write_whole(tmp_path / "kept", b"content")
+    files.write_atomically(tmp_path / "kept", b"content")
     assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o644
 
 
@@ -105,7 +105,7 @@ def locked(times, monkeypatch):
 def test_a_locked_file_is_tried_again(tmp_path, monkeypatch):
     (tmp_path / "kept").write_bytes(b"old")
     locked(2, monkeypatch)
-    files.write_whole(tmp_path / "kept", b"new")
+    files.write_atomically(tmp_path / "kept", b"new")
     assert (tmp_path / "kept").read_bytes() == b"new"
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_stays_locked_stays_as_it_was(tmp_path, monkeypatch):
     (tmp_path / "kept").write_bytes(b"old")
     tries = locked(9, monkeypatch)
     with pytest.raises(PermissionError):
-        files.write_whole(tmp_path / "kept", b"new")
+        files.write_atomically(tmp_path / "kept", b"new")
     assert len(tries) == 3
     assert (tmp_path / "kept").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
@@ -124,7 +124,7 @@ def test_only_partial_files_of_the_same_name_are_cleared_away(tmp_path):
     others = tmp_path / "mlp-d.safetensors.x.partial"
     others.write_bytes(b"somebody else's")
     os.utime(others, (0, 0))
-    files.write_whole(tmp_path / "mlp-[digits].safetensors", b"content")
+    files.write_atomically(tmp_path / "mlp-[digits].safetensors", b"content")
     assert others.exists()
 
 

@@ -246,7 +246,7 @@ LABELS = st.lists(st.integers(0, 4), max_size=40).map(lambda v: torch.tensor(v, 
 
 @given(LABELS, st.integers(-5, 45), st.integers(0, 2**63))
 def test_budget_is_balanced_unique_and_repeatable_or_an_error(labels, budget, seed):
-    chosen, error = outcome(vaelib.label_budget, labels, budget, seed)
+    chosen, error = outcome(vaelib.balanced_subset, labels, budget, seed)
     counts = labels.unique(return_counts=True)[1]
     everything = 0 < budget == len(labels)
     even = len(labels) > 0 and budget > 0 and budget % len(counts) == 0
@@ -258,7 +258,7 @@ def test_budget_is_balanced_unique_and_repeatable_or_an_error(labels, budget, se
     if not everything:
         drawn = labels[chosen].unique(return_counts=True)[1]
         assert drawn.tolist() == [budget // len(counts)] * len(counts)
-    assert torch.equal(chosen, vaelib.label_budget(labels, budget, seed))
+    assert torch.equal(chosen, vaelib.balanced_subset(labels, budget, seed))
 
 
 @given(st.text())
@@ -558,10 +558,10 @@ BAD_CALLS = {
         lambda: MODEL.encode(torch.full((1, 784), 255.0)),
     ],
     "decode": [lambda: MODEL.decode(torch.zeros(1, 3)), lambda: MODEL.decode(torch.zeros(2))],
-    "label_budget": [
-        lambda: vaelib.label_budget(LABELS_40.float(), 4, 0),
-        lambda: vaelib.label_budget(LABELS_40[:0], 4, 0),
-        lambda: vaelib.label_budget(LABELS_40, 44, 0),
+    "balanced_subset": [
+        lambda: vaelib.balanced_subset(LABELS_40.float(), 4, 0),
+        lambda: vaelib.balanced_subset(LABELS_40[:0], 4, 0),
+        lambda: vaelib.balanced_subset(LABELS_40, 44, 0),
     ],
     "check_pixels": [lambda: images.check_pixels(IMAGES)],
     "check_features": [lambda: latent.check_features(POINTS, LABELS_40[:, None])],

@@ -86,7 +86,7 @@ def test_an_epoch_that_was_not_kept_is_an_error(run):
 
 def test_a_folder_that_cannot_be_written_leaves_the_run_in_memory(small, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("VAELIB_RUNS", str(tmp_path / "file"))
+    monkeypatch.setenv("VAELIB_CHECKPOINTS", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="could not be saved"):
         run = vaelib.train_and_save(RECIPE, small)
     assert len(run.history) == 2

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vaelib import label_budget
+from vaelib import balanced_subset
 from vaelib.classifier.networks import (
     SupervisedMethod,
     SupervisedSettings,
@@ -19,7 +19,7 @@ def test_steps_grow_with_the_images_but_never_fall_below_the_least():
 
 
 def test_it_learns_from_a_hundred_labels(mnist, small):
-    chosen = label_budget(mnist.train.labels, 100, seed=0)
+    chosen = balanced_subset(mnist.train.labels, 100, seed=0)
     accuracy = SupervisedMethod(mnist.train, small.test, QUICK)(chosen, 0)
     assert accuracy > 0.6
     assert accuracy == SupervisedMethod(mnist.train, small.test, QUICK)(chosen, 0)

@@ -10,7 +10,7 @@ from vaelib._machine.archives import DataError
 from vaelib.data.folders import load_folder
 from vaelib.data.images import binarise, to_pixels
 from vaelib.data.mnist import load
-from vaelib.data.splits import Dataset, Split, label_budget
+from vaelib.data.splits import Dataset, Split, balanced_subset
 from vaelib.vae.checkpoints import (
     CONV,
     MLP,
@@ -46,7 +46,7 @@ __all__ = [
     "elbo_terms",
     "find_or_train",
     "gaussian_kl",
-    "label_budget",
+    "balanced_subset",
     "load",
     "load_folder",
     "sample_latent",

@@ -17,7 +17,7 @@ from PIL import Image
 
 from vaelib import plots
 from vaelib._machine.devices import best_device, training_precision
-from vaelib._machine.files import alone_in, figures_folder, write_whole
+from vaelib._machine.files import file_lock, figures_folder, write_atomically
 from vaelib._machine.memory import give_back, tune_allocator
 from vaelib._machine.missing_names import explain_missing_names
 from vaelib._machine.threads import use_allowed_threads
@@ -149,7 +149,7 @@ def record(**metrics: float) -> None:
     Raises ValueError for a number that is not finite.
     """
     path = figures_folder() / METRICS_FILE
-    with alone_in(path.parent):  # what another notebook adds between reading and writing is lost
+    with file_lock(path.parent):  # what another notebook adds between reading and writing is lost
         try:
             known = json.loads(path.read_text()) if path.is_file() else {}
         except ValueError as error:
@@ -183,7 +183,7 @@ def _smaller(picture: io.BytesIO) -> bytes:
 def keep(path: Path, content: bytes) -> None:
     """Write a file, or warn that it cannot be: the notebook goes on either way."""
     try:
-        write_whole(path, content)
+        write_atomically(path, content)
     except OSError as error:
         warnings.warn(
             f"Pictures and numbers cannot be kept in {path.parent} ({error}). "

@@ -35,7 +35,7 @@ def test_a_cell_that_is_run_again_gives_the_same(path, own):
     environment = {
         **os.environ,
         **WITHOUT_ASSERTIONS,
-        "VAELIB_RUNS": str(own / "runs"),
+        "VAELIB_CHECKPOINTS": str(own / "runs"),
         "VAELIB_FIGURES": str(own / "figures"),
     }
     assert execute_twice(client, own / "figures", env=environment) == []

@@ -35,7 +35,7 @@ def environment(tmp_path_factory):
     own = tmp_path_factory.mktemp("own")
     return {
         **os.environ,
-        "VAELIB_RUNS": str(own / "runs"),
+        "VAELIB_CHECKPOINTS": str(own / "runs"),
         "VAELIB_FIGURES": str(own / "figures"),
     }
 

@@ -97,7 +97,7 @@ def platform(request, environments, repository, tmp_path, monkeypatch):
     kernels.mkdir(parents=True)
     (kernels / "kernel.json").write_text(json.dumps(specification))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    for name in ("VAELIB_RUNS", "VAELIB_FIGURES", "VAELIB_DATA"):
+    for name in ("VAELIB_CHECKPOINTS", "VAELIB_FIGURES", "VAELIB_DATA"):
         monkeypatch.delenv(name, raising=False)
     return Platform(request.param, environment)
 

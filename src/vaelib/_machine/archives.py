@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from vaelib._machine.files import write_whole
+from vaelib._machine.files import write_atomically
 
 TIMEOUT = 20  # seconds that a mirror may be silent
 
@@ -55,7 +55,7 @@ def extract(archive: Path, folder: Path) -> None:
         if zlib.crc32(content).to_bytes(4, "little") + length == archive.read_bytes()[-8:]:
             return
         print(f"{extracted} differs from its archive: extracting it again.", file=sys.stderr)
-    write_whole(extracted, gzip.decompress(archive.read_bytes()))
+    write_atomically(extracted, gzip.decompress(archive.read_bytes()))
 
 
 def joint_checksum(md5s: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ def _download(archive: Path, md5: str, mirrors: Sequence[str]) -> None:
             reasons.append(f"{mirror}: {_difference(content, md5)}")
             continue
         try:
-            write_whole(archive, content)
+            write_atomically(archive, content)
         except OSError as error:
             raise DataError(
                 f"{archive} could not be written ({error}). Make room for it, or set "

@@ -57,9 +57,9 @@ def data_folder() -> Path:
     return _folder("VAELIB_DATA", "data")
 
 
-def runs_folder() -> Path:
-    """Return the folder of trained models: `data/runs/`, or the variable `VAELIB_RUNS`."""
-    return _folder("VAELIB_RUNS", "data/runs")
+def checkpoints_folder() -> Path:
+    """Return the folder of trained models: `data/checkpoints/`, or the variable `VAELIB_CHECKPOINTS`."""
+    return _folder("VAELIB_CHECKPOINTS", "data/checkpoints")
 
 
 def figures_folder() -> Path:
@@ -77,7 +77,7 @@ def full(path: Path | str) -> Path:
     return Path(path).expanduser().absolute()
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file in one step: whoever reads it, or is killed meanwhile, never has half of it.
 
     The content goes to a file beside it, which takes its place when it is safely on disk.
@@ -116,7 +116,7 @@ def _replace(partial: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def file_lock(folder: Path) -> Iterator[None]:
     """Let one process at a time change a folder's files; the others wait.
 
     The lock is the system's, on the folder itself: it leaves no file, and ends with its process

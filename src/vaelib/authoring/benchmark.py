@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from vaelib import data, latent, plots
-from vaelib._machine.files import data_folder, figures_folder, runs_folder
+from vaelib._machine.files import data_folder, figures_folder, checkpoints_folder
 from vaelib._machine.memory import tune_allocator
 from vaelib.authoring.baselines import (
     ClassifierEncodingAgain,
@@ -188,7 +188,7 @@ def main(small: bool) -> None:
     numbers |= measure_classifier(split, rounds)
     numbers |= measure_import()
     if not small:  # make bench has run the notebooks before
-        numbers |= of_the_notebooks(json.loads((runs_folder() / TIMINGS_FILE).read_text()))
+        numbers |= of_the_notebooks(json.loads((checkpoints_folder() / TIMINGS_FILE).read_text()))
     write_numbers(figures_folder() / "benchmark.json", numbers)
     draw(numbers)
     print(json.dumps(numbers, indent=2))

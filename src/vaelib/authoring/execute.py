@@ -1,7 +1,7 @@
 """Execute notebooks in order and in place: `python -m vaelib.authoring.execute notebooks/*.ipynb`.
 
 Each runs in a kernel of its own. Its time, its slowest cell and its peak memory are printed and
-kept in `data/runs/timings.json`; the stored notebook holds nothing that changes from run to run.
+kept in `data/checkpoints/timings.json`; the stored notebook holds nothing that changes from run to run.
 """
 
 import json
@@ -19,7 +19,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from vaelib._machine.files import runs_folder, write_whole
+from vaelib._machine.files import checkpoints_folder, write_atomically
 from vaelib.panels import STILL
 
 CELL_TIMEOUT = 1200  # seconds
@@ -113,7 +113,7 @@ def execute(path: Path) -> Timing:
         client.execute(env={**os.environ, STILL: "1"})
     finally:
         memory.stop()
-    write_whole(path, f"{nbformat.writes(notebook).rstrip()}\n".encode())
+    write_atomically(path, f"{nbformat.writes(notebook).rstrip()}\n".encode())
     return Timing(seconds=time.perf_counter() - began, peak_gb=memory.peak, cells=clock.seconds)
 
 
@@ -132,7 +132,7 @@ def main(paths: list[Path]) -> int:
         print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**took), end="   ")
         print(f"slowest cell {slowest}, {took['cells'][slowest]:.1f} s")
     print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
-    write_whole(runs_folder() / TIMINGS_FILE, f"{json.dumps(timings, indent=2)}\n".encode())
+    write_atomically(checkpoints_folder() / TIMINGS_FILE, f"{json.dumps(timings, indent=2)}\n".encode())
     return 0
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from vaelib._machine.files import figures_folder, project_root, write_whole
+from vaelib._machine.files import figures_folder, project_root, write_atomically
 
 QUOTE = re.compile(r"<!-- (?P<name>\w+) (?P<format>[.\w%,]+) -->[−\d.,]*(?: %)?")
 
@@ -31,7 +31,7 @@ def with_current_numbers(text: str, metrics: Mapping[str, float]) -> str:
 def main(readme: Path, metrics: Path) -> None:
     """Bring the README up to date."""
     text = readme.read_text(encoding="utf-8")
-    write_whole(readme, with_current_numbers(text, json.loads(metrics.read_text())).encode())
+    write_atomically(readme, with_current_numbers(text, json.loads(metrics.read_text())).encode())
 
 
 if __name__ == "__main__":

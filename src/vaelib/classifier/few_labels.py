@@ -17,7 +17,7 @@ from vaelib._machine.memory import give_back
 from vaelib._machine.threads import one_thread
 from vaelib.classifier.graph import Graph, spread_labels
 from vaelib.classifier.logistic import fit_logistic_regression
-from vaelib.data.splits import Dataset, label_budget
+from vaelib.data.splits import Dataset, balanced_subset
 from vaelib.latent import FloatArray, HalfArray, check_features
 
 PER_CLASS = (1, 2, 5, 10, 30, 60, 100, 300, 1000)  # labels of each class
@@ -149,7 +149,7 @@ def choose_strength(features: Features, labels: Labels, budget: int) -> float:
     check_features(features.validation, labels.validation)
     limit = LARGEST_SEARCH if features.train.shape[1] <= 100 else LARGEST_SEARCH_WIDE
     largest = max(n for n in budgets_of(labels.train) if n <= limit)
-    chosen = label_budget(labels.train, min(budget, largest), seed=0)
+    chosen = balanced_subset(labels.train, min(budget, largest), seed=0)
     rows, truth = features.train[chosen], labels.train[chosen]
     scores = [
         fit_logistic_regression(rows, truth, strength).score(features.validation, labels.validation)
@@ -191,7 +191,7 @@ def run_grid(
 
 
 def _score(method: Method, labels: Tensor, name: str, budget: int, draw: int) -> Cell:
-    return Cell(name, budget, draw, method(label_budget(labels, budget, seed=draw), draw))
+    return Cell(name, budget, draw, method(balanced_subset(labels, budget, seed=draw), draw))
 
 
 def summarise(cells: Sequence[Cell]) -> dict[str, dict[int, Score]]:

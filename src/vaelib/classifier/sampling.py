@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vaelib.classifier.few_labels import INVERSE_STRENGTHS
 from vaelib.classifier.logistic import LinearClassifier, fit_logistic_regression
-from vaelib.data.splits import label_budget
+from vaelib.data.splits import balanced_subset
 from vaelib.latent import FloatArray, Posterior
 
 TRAINED_ON = ("mean", "one frozen sample", "fresh samples")
@@ -88,7 +88,7 @@ def compare(
     strengths = _choose_strengths(train, labels, validation, budget, n_samples)
     results: dict[tuple[str, str], list[float]] = {pair: [] for pair in strengths}
     for draw in range(draws):
-        rows = label_budget(labels, budget, seed=draw)
+        rows = balanced_subset(labels, budget, seed=draw)
         part = Posterior(train.mean[rows], train.log_variance[rows])
         fitted = {  # the same ridge often serves several ways to score
             (way, strength): fit(part, labels[rows], way, strength, n_samples)
@@ -103,7 +103,7 @@ def compare(
 def _choose_strengths(
     train: Posterior, labels: Tensor, validation: Views, budget: int, n_samples: int
 ) -> dict[tuple[str, str], float]:
-    rows = label_budget(labels, budget, seed=0)
+    rows = balanced_subset(labels, budget, seed=0)
     part = Posterior(train.mean[rows], train.log_variance[rows])
     chosen = {}
     for trained_on in TRAINED_ON:

@@ -4,7 +4,7 @@ from vaelib._machine.archives import DataError
 from vaelib.data.folders import load_folder
 from vaelib.data.images import binarise, deskew, deskewed, to_pixels
 from vaelib.data.mnist import load
-from vaelib.data.splits import Dataset, Split, label_budget
+from vaelib.data.splits import Dataset, Split, balanced_subset
 
 __all__ = [
     "DataError",
@@ -13,7 +13,7 @@ __all__ = [
     "binarise",
     "deskew",
     "deskewed",
-    "label_budget",
+    "balanced_subset",
     "load",
     "load_folder",
     "to_pixels",

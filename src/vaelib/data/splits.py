@@ -48,7 +48,7 @@ class Dataset:
     checksum: str
 
 
-def label_budget(labels: Tensor, budget: int, seed: int) -> Tensor:
+def balanced_subset(labels: Tensor, budget: int, seed: int) -> Tensor:
     """Return the indices of `budget` images, as many of each class: the ones that we may label.
 
     Parameters

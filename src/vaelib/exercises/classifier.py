@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vaelib.classifier.few_labels import interval_95
 from vaelib.classifier.logistic import fit_logistic_regression
-from vaelib.data.splits import Dataset, Split, label_budget
+from vaelib.data.splits import Dataset, Split, balanced_subset
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
 from vaelib.latent import FloatArray, Posterior
 
@@ -129,7 +129,7 @@ def check_few_labels(
         order = order[:n_images]
         crowd, truth = features[order.numpy()], labels[order]
         counts = truth.unique(return_counts=True)[1]
-        chosen = label_budget(truth, min(5, int(counts.min())) * len(counts), seed=draw)
+        chosen = balanced_subset(truth, min(5, int(counts.min())) * len(counts), seed=draw)
         few = truth[chosen]
         new = slice(half * draw, half * draw + half)
         answer = attempt(predict, crowd, chosen.numpy(), few.numpy(), new_features[new])

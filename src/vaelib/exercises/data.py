@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vaelib.data.images import to_pixels
-from vaelib.data.splits import Dataset, Split, label_budget
+from vaelib.data.splits import Dataset, Split, balanced_subset
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
 
 N_OFFICIAL_TRAINING = 60_000
@@ -105,7 +105,7 @@ def check_baseline(
     """Check a classifier (images, their labels, new images) → classes: ten labels of each class."""
     scores, n_labels = [], 10 * len(dataset.classes)
     for draw in range(n_draws):
-        labelled = dataset.train[label_budget(dataset.train.labels, n_labels, seed=100 + draw)]
+        labelled = dataset.train[balanced_subset(dataset.train.labels, n_labels, seed=100 + draw)]
         generator = torch.Generator().manual_seed(draw)
         new = dataset.test[torch.randperm(len(dataset.test), generator=generator)[:2000]]
         scores.append(_score(classify, labelled, new))

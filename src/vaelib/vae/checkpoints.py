@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from vaelib._machine.devices import check_device
-from vaelib._machine.files import runs_folder, write_whole
+from vaelib._machine.files import checkpoints_folder, write_atomically
 from vaelib.data.splits import Dataset
 from vaelib.vae.models import VAE, ConvVAE
 from vaelib.vae.training import EpochRecord, TrainingResult, TrainingSettings, train
@@ -129,7 +129,7 @@ def train_and_save(
         save_run(run, dataset)
     except OSError as error:
         warnings.warn(
-            f"The trained model could not be saved in {runs_folder()} ({error}). This notebook "
+            f"The trained model could not be saved in {checkpoints_folder()} ({error}). This notebook "
             "goes on with it; the others will have to train it again.",
             stacklevel=2,
         )
@@ -154,7 +154,7 @@ def find_or_train(
 
 def run_path(recipe: Recipe, dataset: Dataset) -> Path:
     """Return the file of a recipe's run on a data set."""
-    return runs_folder() / f"{recipe.name}-{dataset.name.lower()}.safetensors"
+    return checkpoints_folder() / f"{recipe.name}-{dataset.name.lower()}.safetensors"
 
 
 def save_run(run: Run, dataset: Dataset) -> Path:
@@ -173,7 +173,7 @@ def save_run(run: Run, dataset: Dataset) -> Path:
         "identity": json.dumps(_identity(run.recipe, dataset), sort_keys=True),
         "history": json.dumps(run.history),
     }
-    write_whole(path, save(tensors, metadata={**text, "digest": _digest(tensors, text)}))
+    write_atomically(path, save(tensors, metadata={**text, "digest": _digest(tensors, text)}))
     return path
 
 
