@@ -18,7 +18,8 @@ from vaelib.data.splits import Split
 from vaelib.latent import FloatArray, encode
 from vaelib.panels.drawing_pad import DRAWING_PAD, ink_from_text
 from vaelib.panels.pictures import as_html, draw, image_as_html
-from vaelib.plots import BLUE, GREY, INK, RED, draw_classes
+from vaelib.plots.classes import draw_classes
+from vaelib.plots.style import BLUE, GREY, INK, RED
 
 if TYPE_CHECKING:
     from ipywidgets import Widget

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vaelib.data.images import IMAGE_SHAPE
 from vaelib.latent import FloatArray, encode
 from vaelib.panels.pictures import as_html, draw
-from vaelib.plots import BLUE
+from vaelib.plots.style import BLUE
 
 if TYPE_CHECKING:
     from ipywidgets import Widget

@@ -3,14 +3,16 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon
+from numpy.typing import ArrayLike
 
-from vaelib.plots import BLUE, GREEN, GREY, INK, ORANGE, RED, Pictures
+from vaelib.plots.pictures import draw_picture
+from vaelib.plots.style import BLUE, GREEN, GREY, INK, ORANGE, RED
 
 MIDDLE = 2.6  # the height of the main line, in units of the drawing
-PALE = "#f2f2f2"
+FILLING = "#f2f2f2"
 
 
-def model_diagram(image: Pictures, latent_size: int, hidden_size: int, title: str) -> Figure:
+def model_diagram(image: ArrayLike, latent_size: int, hidden_size: int, title: str) -> Figure:
     """Draw encoder, sample and decoder for one image (28, 28), and the classifier on the mean.
 
     Blue is the encoder φ, orange the decoder θ, green the classifier; the two terms of the ELBO
@@ -27,7 +29,7 @@ def model_diagram(image: Pictures, latent_size: int, hidden_size: int, title: st
     _box(ax, (7.75, MIDDLE), (1.75, 0.95), INK, "sample\nz = μ + σ ⊙ ε")
     _box(ax, (7.75, 0.7), (1.75, 0.75), GREY, "noise\nε ~ N(0, I)")
     _funnel(ax, (9.4, 11.4), (0.65, 1.15), ORANGE, f"decoder θ\n{hidden_size}–784")
-    _box(ax, (12.75, MIDDLE), (1.75, 0.95), ORANGE, "784 chances\nof ink")
+    _box(ax, (12.75, MIDDLE), (1.75, 0.95), ORANGE, "784 Bernoulli\nprobabilities")
     _box(ax, (7.75, 4.65), (2.2, 0.75), GREEN, "logistic regression")
     _box(ax, (10.9, 4.65), (1.6, 0.75), GREEN, "class")
     for start, end in [
@@ -45,20 +47,16 @@ def model_diagram(image: Pictures, latent_size: int, hidden_size: int, title: st
     _arrow(ax, (8.9, 4.65), (10.05, 4.65), GREEN)
     ax.text(5.5, 4.7, "notebook 4: labels\nenter only here", color=GREEN, ha="right", va="center")
     _term(ax, (4.4, 1.05), "KL: how much more do μ and σ\nsay than the prior N(0, I)?", (5.6, 1.62))
-    _term(
-        ax, (11.6, 1.05), "reconstruction: how probable\nis x under these chances?", (12.75, 2.05)
-    )
+    likely = "reconstruction: how probable\nis x under these probabilities?"
+    _term(ax, (11.6, 1.05), likely, (12.75, 2.05))
     ax.set_title(title)
     return figure
 
 
-def _picture(ax: Axes, image: Pictures, place: tuple[float, float, float], name: str) -> None:
+def _picture(ax: Axes, image: ArrayLike, place: tuple[float, float, float], name: str) -> None:
     left, bottom, size = place
     inset = ax.inset_axes((left, bottom, size, size), transform=ax.transData)
-    inset.imshow(image, cmap="gray_r", interpolation="nearest")
-    inset.set(xticks=[], yticks=[])
-    for spine in inset.spines.values():
-        spine.set(visible=True, color="#bbbbbb")
+    draw_picture(inset, image)
     ax.text(left + size / 2, bottom - 0.15, name, ha="center", va="top")
 
 
@@ -68,9 +66,8 @@ def _box(
     (x, y), (width, height) = middle, size
     corner = (x - width / 2, y - height / 2)
     style = "round,pad=0,rounding_size=0.12"
-    ax.add_patch(
-        FancyBboxPatch(corner, width, height, boxstyle=style, fc=PALE, ec=colour, linewidth=2)
-    )
+    look = {"facecolor": FILLING, "edgecolor": colour, "linewidth": 2}
+    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, **look))
     ax.text(x, y, text, ha="center", va="center", fontsize=11.5, linespacing=1.35)
 
 
@@ -79,38 +76,32 @@ def _funnel(
 ) -> None:
     """Draw a network that narrows or widens: half-heights at its left and its right end."""
     (left, right), (first, last) = span, halves
-    corners = [
-        (left, MIDDLE - first),
-        (left, MIDDLE + first),
-        (right, MIDDLE + last),
-        (right, MIDDLE - last),
-    ]
-    ax.add_patch(Polygon(corners, closed=True, facecolor=colour, alpha=0.18))
-    ax.add_patch(Polygon(corners, closed=True, fill=False, edgecolor=colour, linewidth=2))
-    ax.text(
-        (left + right) / 2, MIDDLE, text, ha="center", va="center", weight="semibold",
-        linespacing=1.4,
-    )  # fmt: skip
+    x = (left, left, right, right)
+    corners = list(
+        zip(x, (MIDDLE - first, MIDDLE + first, MIDDLE + last, MIDDLE - last), strict=True)
+    )
+    ax.add_patch(Polygon(corners, facecolor=colour, alpha=0.18))
+    ax.add_patch(Polygon(corners, fill=False, edgecolor=colour, linewidth=2))
+    style = {"ha": "center", "va": "center", "weight": "semibold", "linespacing": 1.4}
+    ax.text((left + right) / 2, MIDDLE, text, **style)
 
 
 def _arrow(
-    ax: Axes,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    colour: str,
-    bend: float = 0.0,
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, bend: float = 0.0
 ) -> None:
-    ax.add_patch(
-        FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=14, color=colour, linewidth=1.6,
-            shrinkA=0, shrinkB=0, connectionstyle=f"arc3,rad={bend}",
-        )
-    )  # fmt: skip
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 14,
+        "linewidth": 1.6,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
+    curve = f"arc3,rad={bend}"
+    ax.add_patch(FancyArrowPatch(start, end, color=colour, connectionstyle=curve, **style))
 
 
 def _term(ax: Axes, place: tuple[float, float], text: str, at: tuple[float, float]) -> None:
     """Write a term of the objective, with a thin line to what it measures."""
-    ax.annotate(
-        text, at, place, color=RED, va="top", ha="center", linespacing=1.35,
-        arrowprops={"arrowstyle": "-", "color": RED, "linewidth": 1, "shrinkA": 2},
-    )  # fmt: skip
+    line = {"arrowstyle": "-", "color": RED, "linewidth": 1, "shrinkA": 2}
+    style = {"va": "top", "ha": "center", "linespacing": 1.35}
+    ax.annotate(text, at, place, color=RED, arrowprops=line, **style)

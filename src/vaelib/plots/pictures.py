@@ -5,16 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
-from vaelib.plots.style import RED
-
-Pictures = NDArray[np.float32] | Tensor  # (..., 28, 28), ink is high
+from vaelib.plots.style import RED, title_above
 
 
 def picture_grid(
-    pictures: Sequence[Pictures],
+    pictures: Sequence[Sequence[ArrayLike]],
     title: str,
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
@@ -25,33 +22,30 @@ def picture_grid(
     `row_labels` stand left of the rows, `column_labels` above the columns.
     """
     n_rows, n_columns = len(pictures), len(pictures[0])
-    margin = 0.09 * max(
-        (len(line) for label in row_labels for line in label.split("\n")), default=0
-    )
-    figure = Figure(
-        figsize=(n_columns * size + margin + 0.2, n_rows * size + (0.9 if column_labels else 0.6)),
-        layout="constrained",
-    )
+    longest = max((len(line) for label in row_labels for line in label.split("\n")), default=0)
+    width = n_columns * size + 0.09 * longest + 0.2
+    height = n_rows * size + (0.9 if column_labels else 0.6)
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    for row, row_axes in enumerate(axes):
-        for column, ax in enumerate(row_axes):
-            draw_picture(ax, pictures[row][column])
-            if row == 0 and column_labels:
-                ax.set_title(column_labels[column], fontsize=11, loc="center", weight="normal")
-        if row_labels:
-            row_axes[0].set_ylabel(row_labels[row], rotation=0, ha="right", va="center")
+    for row, row_axes in zip(pictures, axes, strict=True):
+        for picture, ax in zip(row, row_axes, strict=True):
+            draw_picture(ax, picture)
+    for ax, label in zip(axes[0], column_labels, strict=False):
+        ax.set_title(label, fontsize=11, loc="center", weight="normal")
+    for ax, label in zip(axes[:, 0], row_labels, strict=False):
+        ax.set_ylabel(label, rotation=0, ha="right", va="center")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
-    figure.suptitle(title, x=0.01, ha="left")
+    title_above(figure, title)
     return figure
 
 
-def few_labels(
-    labelled: Pictures, names: Sequence[str], unlabelled: Pictures, n_unlabelled: int, title: str
+def labelled_and_unlabelled(
+    labelled: ArrayLike, names: Sequence[str], unlabelled: ArrayLike, n_unlabelled: int, title: str
 ) -> Figure:
-    """Show the labelled images, each with its class, beside a crowd of unlabelled ones.
+    """Show labelled images, each with its class, beside unlabelled ones.
 
-    `labelled`: (10 k, 28, 28) with `names` for each; `unlabelled`: (M, 28, 28), of
-    `n_unlabelled` in all.
+    `labelled`: (N, 28, 28) with `names` for each; `unlabelled`: (M, 28, 28), of `n_unlabelled`
+    in all.
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -59,18 +53,17 @@ def few_labels(
     draw_picture(left, _mosaic(labelled, columns, pad=9))
     for index, name in enumerate(names):
         row, column = divmod(index, columns)
-        left.text(
-            column * 37 + 33, row * 37 + 6, name, color=RED, fontsize=10, ha="center", weight="bold"
-        )
+        place = column * 37 + 33, row * 37 + 6  # in the margin of 9 dots
+        left.text(*place, name, color=RED, fontsize=10, ha="center", weight="bold")
     draw_picture(right, _mosaic(unlabelled, int(np.ceil(len(unlabelled) ** 0.5))))
     left.set_title(f"{len(labelled)} images with a label")
     right.set_title(f"{len(unlabelled):,} of the {n_unlabelled:,} without one")
-    figure.suptitle(title, x=0.01, ha="left")
+    title_above(figure, title)
     return figure
 
 
 def captioned_pictures(
-    pictures: Pictures, captions: Sequence[str], title: str, columns: int = 8
+    pictures: Sequence[ArrayLike], captions: Sequence[str], title: str, columns: int = 8
 ) -> Figure:
     """Show pictures (N, 28, 28) with a caption under each."""
     rows = int(np.ceil(len(pictures) / columns))
@@ -81,12 +74,12 @@ def captioned_pictures(
     for ax, picture, caption in zip(axes, pictures, captions, strict=False):
         draw_picture(ax, picture)
         ax.set_xlabel(caption, fontsize=10)
-    figure.suptitle(title, x=0.01, ha="left")
+    title_above(figure, title)
     return figure
 
 
-def draw_picture(ax: Axes, picture: Pictures) -> None:
-    """Draw one picture (28, 28), bytes or in [0, 1], in a thin frame."""
+def draw_picture(ax: Axes, picture: ArrayLike) -> None:
+    """Draw one picture, bytes or in [0, 1] and ink high, in a thin frame."""
     picture = np.asarray(picture)
     top = 255 if picture.dtype == np.uint8 else 1
     ax.imshow(picture, cmap="gray_r", vmin=0, vmax=top, interpolation="nearest")
@@ -95,15 +88,9 @@ def draw_picture(ax: Axes, picture: Pictures) -> None:
         spine.set(visible=True, color="#dddddd", linewidth=0.6)
 
 
-def _mosaic(pictures: Pictures, columns: int, pad: int = 0) -> NDArray[np.uint8]:
+def _mosaic(pictures: ArrayLike, columns: int, pad: int = 0) -> NDArray:
     """Lay pictures (N, 28, 28) out in one large picture, row after row."""
-    pictures = np.pad(np.asarray(pictures), ((0, 0), (0, pad), (0, pad)))
-    missing = -len(pictures) % columns
-    pictures = np.concatenate([pictures, np.zeros_like(pictures[:missing])])
-    height, width = pictures.shape[1:]
-    rows = len(pictures) // columns
-    return (
-        pictures.reshape(rows, columns, height, width)
-        .swapaxes(1, 2)
-        .reshape(rows * height, columns * width)
-    )
+    pictures = np.pad(np.asarray(pictures), ((0, -len(pictures) % columns), (0, pad), (0, pad)))
+    _, height, width = pictures.shape
+    rows = pictures.reshape(-1, columns, height, width).swapaxes(1, 2)  # (R, height, C, width)
+    return rows.reshape(-1, columns * width)

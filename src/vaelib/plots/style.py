@@ -14,8 +14,9 @@ CLASS_COLOURS = [
     "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9",
 ]  # fmt: skip
 BLUE, ORANGE, GREEN, RED = CLASS_COLOURS[:4]
-YELLOW = CLASS_COLOURS[8]  # for areas; a thin line in it is hard to see on white
+LINE_COLOURS = [*CLASS_COLOURS[:8], CLASS_COLOURS[9]]  # a thin yellow line is hard to see
 GREY = "#6b6b6b"
+PALE = "#b8b8b8"  # of bars that stand back
 INK = "#222222"
 
 FONTS = ["DejaVu Sans"]  # comes with matplotlib; what it lacks, those behind it are asked for
@@ -23,47 +24,19 @@ FONTS = ["DejaVu Sans"]  # comes with matplotlib; what it lacks, those behind it
 
 def use_style() -> None:
     """Set the one style of all pictures: seaborn's "ticks", legible on a projector."""
-    mpl.rcParams.update(
-        {
-            "figure.facecolor": "white",
-            "figure.titlesize": 14,
-            "figure.titleweight": "semibold",
-            "font.size": 12,
-            "font.family": FONTS,
-            "text.color": INK,
-            "axes.axisbelow": True,
-            "axes.facecolor": "white",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.edgecolor": GREY,
-            "axes.linewidth": 1.25,
-            "axes.titlesize": 13,
-            "axes.titlelocation": "left",
-            "axes.titleweight": "semibold",
-            "axes.labelsize": 12,
-            "axes.labelcolor": INK,
-            "axes.prop_cycle": mpl.cycler(color=CLASS_COLOURS),
-            "legend.fontsize": 11,
-            "legend.frameon": False,
-            "legend.title_fontsize": 12,
-            "lines.linewidth": 2.2,
-            "lines.solid_capstyle": "round",
-            "patch.edgecolor": "white",
-            "patch.force_edgecolor": True,
-        }
-    )
-    for axis in ("xtick", "ytick"):
-        mpl.rcParams.update(
-            {
-                f"{axis}.color": GREY,
-                f"{axis}.labelcolor": INK,
-                f"{axis}.labelsize": 11,
-                f"{axis}.major.size": 6,
-                f"{axis}.major.width": 1.25,
-                f"{axis}.minor.size": 4,
-                f"{axis}.minor.width": 1,
-            }
-        )
+    mpl.rc("figure", facecolor="white", titlesize=14, titleweight="semibold")
+    mpl.rc("font", size=12, family=FONTS)
+    mpl.rc("text", color=INK)
+    mpl.rc("axes", facecolor="white", edgecolor=GREY, linewidth=1.25, axisbelow=True)
+    mpl.rc("axes", titlesize=13, titlelocation="left", titleweight="semibold")
+    mpl.rc("axes", labelsize=12, labelcolor=INK, prop_cycle=mpl.cycler(color=CLASS_COLOURS))
+    mpl.rc("axes.spines", top=False, right=False)
+    mpl.rc("legend", fontsize=11, title_fontsize=12, frameon=False)
+    mpl.rc("lines", linewidth=2.2, solid_capstyle="round")
+    mpl.rc("patch", edgecolor="white", force_edgecolor=True)
+    mpl.rc(("xtick", "ytick"), color=GREY, labelcolor=INK, labelsize=11)
+    mpl.rc(("xtick.major", "ytick.major"), size=6, width=1.25)
+    mpl.rc(("xtick.minor", "ytick.minor"), size=4, width=1)
 
 
 def write_with_installed_fonts(text: str) -> list[str]:
@@ -122,19 +95,33 @@ def one_panel(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     return figure, ax
 
 
-def label_last_point(
-    ax: Axes, x: Sequence[float], y: Sequence[float], text: str, colour: str
+def title_above(figure: Figure, title: str) -> None:
+    """Write the title of a figure of several panels."""
+    figure.suptitle(title, x=0.01, ha="left")
+
+
+def caption_below(figure: Figure, caption: str) -> None:
+    """Say in small print below a figure how it was measured."""
+    figure.supxlabel(caption, x=0.01, ha="left", fontsize=10, color=GREY)
+
+
+def note(
+    ax: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **style: object
 ) -> None:
-    """Name a line at its end, in its own colour."""
-    ax.annotate(
-        text, (x[-1], y[-1]), (6, 0), textcoords="offset points", va="center", color=colour,
-        weight="semibold",
-    )  # fmt: skip
+    """Write beside a point, `offset` in points of type away from it."""
+    ax.annotate(text, point, offset, textcoords="offset points", **style)
+
+
+def labelled_line(
+    ax: Axes, x: Sequence[float], y: Sequence[float], text: str, colour: str, **style: object
+) -> None:
+    """Draw a line and name it at its end, in its own colour."""
+    ax.plot(x, y, color=colour, **style)
+    note(ax, text, (x[-1], y[-1]), (6, 0), va="center", color=colour, weight="semibold")
 
 
 def separate_labels(ax: Axes) -> None:
     """Push the labels of two lines that end close to each other one up and one down."""
-    first, second = ax.texts[-2:]
-    higher, lower = sorted((first, second), key=lambda label: label.xy[1], reverse=True)
+    lower, higher = sorted(ax.texts[-2:], key=lambda label: label.xy[1])
     higher.set_va("bottom")
     lower.set_va("top")
