@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTALLER = "src/vaelib/_machine/install.py"
 INSTALL = runpy.run_path(str(ROOT / INSTALLER))

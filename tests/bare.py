@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vaelib.authoring import links
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
 ADDRESS = links.read_address(PYPROJECT)

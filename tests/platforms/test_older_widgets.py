@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 from bare import ROOT
-from pages import (
+from browser import (
     PICTURES_OF_CELL,
     chromium,
     draw_stroke,

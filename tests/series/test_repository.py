@@ -9,7 +9,7 @@ import pytest
 
 from vaelib.authoring import readme
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 METRICS = json.loads((ROOT / "figures" / "metrics.json").read_text())

@@ -10,7 +10,7 @@ import pytest
 import vaelib
 from vaelib.authoring import links
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILES = ["pyproject.toml", "README.md", "CITATION.cff", "notebooks"]
 ADDRESS = links.read_address((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SHOWN = re.compile(r"github(?:\.com)?/([\w.-]+/[\w.-]+)|mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)")

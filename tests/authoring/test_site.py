@@ -1,4 +1,4 @@
-"""The website as files; tests/long/test_site_in_browser.py walks through it in a browser."""
+"""The website as files; tests/platforms/test_site_in_browser.py walks through it in a browser."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from vaelib.authoring import links
 from vaelib.authoring.site import Site
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ADDRESS = links.read_address((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from attempts import EXERCISES, LONG_MISTAKES, MISTAKES, checker_call, written_out
 from bare import ROOT
-from pages import (
+from browser import (
     chromium,
     draw_stroke,
     missing_pictures,

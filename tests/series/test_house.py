@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-LIBRARY = Path(__file__).parents[1] / "src" / "vaelib"
+LIBRARY = Path(__file__).parents[2] / "src" / "vaelib"
 # from the ground up; a room's name is its folder's, or its file's
 FLOORS = (
     "_machine", "plots", "notebook", "data", "vae", "latent", "classifier", "panels", "exercises",

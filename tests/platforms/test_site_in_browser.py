@@ -4,7 +4,7 @@ import re
 
 import pytest
 from bare import ROOT
-from pages import chromium, missing_pictures, screenshot_on_failure
+from browser import chromium, missing_pictures, screenshot_on_failure
 from selenium.webdriver.common.by import By
 
 from vaelib.authoring.site import Site

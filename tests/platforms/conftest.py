@@ -55,7 +55,7 @@ def environments(new_environment, tmp_path_factory):
         return made[name]
 
     def fill(folder: Path, name: str, base: Environment | None) -> Environment:
-        listed = versions(f"tests/long/platforms/{name}.txt")
+        listed = versions(f"tests/platforms/{name}.txt")
         # of torch, the build at hand: the others bring gigabytes of CUDA libraries along
         listed |= {p: v for p, v in versions("constraints.txt").items() if p in BUILD_AT_HAND}
         pins = {package: f"{package}=={version}" for package, version in listed.items()}
