@@ -1,12 +1,19 @@
-"""What there is to compute on, and how precisely it should multiply."""
+"""What there is to compute on: the device, the type to multiply in, the threads, the memory."""
 
+import ctypes
 import functools
+import sys
 import textwrap
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
+from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 # of bfloat16's speed; no processor known lies near it, so that chance cannot choose
 LEAST_GAIN = 1.2
@@ -59,29 +66,31 @@ def check_device(device: torch.device | str) -> torch.device:
     return probe.device
 
 
-def multiplying_in(
-    precision: torch.dtype, device: torch.device | str
+def autocast(
+    device: torch.device | str, dtype: torch.dtype | None = None
 ) -> AbstractContextManager[object]:
-    """Return a context in which a network's matrices are multiplied in `precision`."""
-    if precision == torch.float32:  # no autocast at all: some devices have none
+    """Return a context in which networks multiply their matrices in `dtype`.
+
+    It is `training_dtype(device)` unless given. Weights, sums and the objective stay in float32.
+    """
+    dtype = dtype or training_dtype(device)
+    if dtype == torch.float32:  # no autocast at all: some devices have none
         return nullcontext()
-    return torch.autocast(torch.device(device).type, precision)
+    return torch.autocast(torch.device(device).type, dtype)
 
 
-def training_precision(device: torch.device | str) -> torch.dtype:
+def training_dtype(device: torch.device | str) -> torch.dtype:
     """Return the type to multiply matrices in: bfloat16 where it is faster, else float32.
 
     torch is asked whether the processor has it, since without its help bfloat16 would be slower,
-    and a CPU is then timed. Weights, sums and the objective stay in float32, and everything is
-    measured in float32.
+    and a CPU is then timed.
     """
     device = torch.device(device)
     if device.type == "cuda":
         pays = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
         can = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and newer have it
-        native = can.get("avx512_bf16", False) or can.get("amx_bf16", False)
-        pays = native and bfloat16_pays()
+        pays = (can.get("avx512_bf16") or can.get("amx_bf16")) and bfloat16_pays()
     else:
         pays = False
     return torch.bfloat16 if pays else torch.float32
@@ -105,3 +114,33 @@ def bfloat16_pays() -> bool:
             torch.mm(rows, weight)
             fastest[precision] = min(fastest[precision], time.perf_counter() - began)
     return fastest[torch.float32] >= LEAST_GAIN * fastest[torch.bfloat16]
+
+
+def limit_threads() -> None:
+    """Let torch start no more threads than this process may use, and BLAS a single one.
+
+    Left alone, both start one for each processor that they see. Binder shows many and gives the
+    time of one, and whoever takes more than that is put to sleep. And NumPy's and SciPy's BLAS
+    keeps its threads spinning for the next sum: scikit-learn's small fits would take a hundred
+    times as long.
+    """
+    import scipy.linalg  # noqa: F401  its BLAS is one of its own, and must be there to be told
+    from joblib import cpu_count
+
+    threads = min(torch.get_num_threads(), cpu_count())
+    threadpool_limits(1, user_api="blas")
+    torch.set_num_threads(threads)  # last, since some builds of torch share NumPy's BLAS
+
+
+def trim_memory_after_cells(shell: "InteractiveShell") -> None:
+    """From now on, return to the system after each cell what memory the C library keeps free.
+
+    GNU's keeps it, between pieces that are still in use, where no other program gets it. Other
+    libraries are left alone.
+    """
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
+        shell.events.register("post_run_cell", _trim_memory)  # the same function only once
+
+
+def _trim_memory(_result: "ExecutionResult") -> None:
+    ctypes.CDLL(None).malloc_trim(0)

@@ -16,7 +16,6 @@ import torch
 
 from vaelib import data, latent, plots
 from vaelib._machine.files import data_folder, figures_folder, checkpoints_folder
-from vaelib._machine.memory import tune_allocator
 from vaelib.authoring.baselines import (
     ClassifierEncodingAgain,
     MatrixProducts,
@@ -177,7 +176,6 @@ def draw(numbers: Numbers) -> None:
 
 def main(small: bool) -> None:
     """Measure everything; `small` only shows that it works, in seconds and without notebooks."""
-    tune_allocator()  # for all alike; what it does to memory would be chance otherwise
     dataset = data.load("MNIST")
     images = torch.cat([dataset.train.images, dataset.validation.images])
     labels = torch.cat([dataset.train.labels, dataset.validation.labels])
