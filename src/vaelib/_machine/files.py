@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None
+from filelock import FileLock
 
 PARTIAL = ".partial"
+PATIENCE = 60  # seconds to wait for another process that changes a file, which takes it far less
 SECOND_TRY = 0.2  # seconds; what locks a file on Windows, such as a virus scanner, soon lets go
 
 
@@ -58,7 +56,7 @@ def data_folder() -> Path:
 
 
 def checkpoints_folder() -> Path:
-    """Return the folder of trained models: `data/checkpoints/`, or the variable `VAELIB_CHECKPOINTS`."""
+    """Return the folder of trained models: `data/checkpoints/`, or `VAELIB_CHECKPOINTS`."""
     return _folder("VAELIB_CHECKPOINTS", "data/checkpoints")
 
 
@@ -86,7 +84,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for partial in path.parent.glob(f"{glob.escape(path.name)}.*{PARTIAL}"):
-        with contextlib.suppress(FileNotFoundError):  # another process may be clearing as well
+        with contextlib.suppress(OSError):  # another process may be clearing as well
             if time.time() - partial.stat().st_mtime > 3600:  # a younger one may be at work
                 partial.unlink()
     descriptor, partial = tempfile.mkstemp(PARTIAL, f"{path.name}.", path.parent)
@@ -116,17 +114,19 @@ def _replace(partial: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def file_lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time change a folder's files; the others wait.
+def file_lock(path: Path) -> Iterator[None]:
+    """Let one process at a time change a file; the others wait.
 
-    The lock is the system's, on the folder itself: it leaves no file, and ends with its process
-    however that ends. Where folders cannot be locked (Windows, some network disks), nobody waits.
+    The lock is the system's, and ends with its process however that ends; it leaves a hidden,
+    empty file, `.<name>.lock`. Where that cannot be made, nobody waits; where it cannot be locked
+    (some network disks), a minute at most.
     """
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            if fcntl:
-                descriptor = os.open(folder, os.O_RDONLY)
-                stack.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=PATIENCE)
+    # a closed folder, a disk without locks, or no patience left
+    with contextlib.suppress(OSError, NotImplementedError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
