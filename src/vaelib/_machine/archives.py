@@ -1,32 +1,65 @@
-"""The archives of a data set on disk: fetched, checked, and extracted, each whole or not at all.
+"""The archives of a data set on disk: fetched, checked and read, each whole or not at all.
 
-torchvision checks the archives but trusts what lies extracted beside them, waits without end for
-a mirror that does not answer, and writes files bit by bit, so that a second notebook may read
-half of one. Here a file takes its place in one step, once its content is known to be right.
+torchvision knows the archives: their names, mirrors, checksums, and the names of the classes. Its
+own loader trusts what lies extracted beside them, waits without end for a mirror that does not
+answer, and writes files bit by bit. Here the very bytes that were checked are read, and nothing is
+extracted.
 """
 
 import gzip
 import hashlib
+import math
+import struct
 import sys
 import urllib.request
 import zlib
 from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor
 
 from vaelib._machine.files import write_atomically
 
 TIMEOUT = 20  # seconds that a mirror may be silent
+UINT8 = b"\x00\x00\x08"  # how an IDX file of bytes begins
 
 
 class DataError(RuntimeError):
     """A data file is missing or is not what it should be; the message says what to do."""
 
 
-def require_archive(archive: Path, md5: str, mirrors: Sequence[str]) -> None:
-    """Make sure that an archive is there and is the official one; download it if it is missing.
+def import_datasets() -> ModuleType:
+    """Return `torchvision.datasets`, also where torchvision's build does not match torch's.
 
-    Raises DataError, which names the file, what was found, what was expected, and the ways out.
+    A CPU build of torch beside torchvision's usual wheel fails with "operator torchvision::nms
+    does not exist": the compiled part, which could not be loaded, would have declared it. The data
+    sets need no such operator, so that its name and signature are enough.
+    """
+    try:
+        import torchvision.datasets
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]  # what the failed import left half made
+        for operator in ("nms", "qnms"):
+            if not hasattr(torch.ops.torchvision, operator):
+                signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                torch.library.define(f"torchvision::{operator}", signature)
+        import torchvision.datasets
+    return torchvision.datasets
+
+
+def read_archive(
+    archive: Path, md5: str, mirrors: Sequence[str], item_shape: tuple[int, ...]
+) -> Tensor:
+    """Return the bytes that a gzipped IDX file holds: uint8 (N, *item_shape).
+
+    The archive is downloaded if it is missing. Raises DataError where it is not the official one,
+    which names the file, what was found, what was expected, and the ways out.
     """
     if not archive.exists():
         _download(archive, md5, mirrors)
@@ -38,24 +71,32 @@ def require_archive(archive: Path, md5: str, mirrors: Sequence[str]) -> None:
         raise DataError(f"{archive} cannot be read ({error}). {_ways_out(archive)}") from error
     if _md5(content) != md5:
         raise DataError(f"{archive} is damaged: {_difference(content, md5)}. {_ways_out(archive)}")
+    try:
+        return parse_idx(gzip.decompress(content), item_shape)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DataError(
+            f"{archive} has the right checksum, but cannot be read ({error}). This version of "
+            "torchvision names another file than the images and labels that are expected here."
+        ) from error
 
 
-def extract(archive: Path, folder: Path) -> None:
-    """Put an archive's content into `folder`, unless it is there already and right.
+def parse_idx(content: bytes, item_shape: tuple[int, ...]) -> Tensor:
+    """Return the values of an IDX file: uint8 (N, *item_shape).
 
-    A gzip archive ends with the CRC-32 and the length of its content, so nothing need be
-    decompressed to compare. Raises OSError where the folder cannot be written.
+    It begins with two zeros, 8 for bytes, and the number of dimensions; then the size of each, in
+    four bytes; then the values. Raises ValueError where it does not.
     """
-    extracted = folder / archive.stem
-    if extracted.is_dir():
-        raise DataError(f"{extracted} should be a file but is a folder. Delete it and try again.")
-    if extracted.exists():
-        content = extracted.read_bytes()
-        length = (len(content) % 2**32).to_bytes(4, "little")
-        if zlib.crc32(content).to_bytes(4, "little") + length == archive.read_bytes()[-8:]:
-            return
-        print(f"{extracted} differs from its archive: extracting it again.", file=sys.stderr)
-    write_atomically(extracted, gzip.decompress(archive.read_bytes()))
+    n_dimensions = 1 + len(item_shape)
+    start = 4 + 4 * n_dimensions
+    if content[:4] != UINT8 + bytes([n_dimensions]) or len(content) < start:
+        raise ValueError(f"it begins with {content[:4].hex(' ')}, not 00 00 08 0{n_dimensions}")
+    shape = struct.unpack(f">{n_dimensions}I", content[4:start])
+    if shape[0] == 0 or shape[1:] != item_shape or len(content) != start + math.prod(shape):
+        raise ValueError(
+            f"it holds {len(content) - start:,} bytes, as an array of shape {shape}, "
+            f"not (N, {', '.join(map(str, item_shape))})"
+        )
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).view(shape)
 
 
 def joint_checksum(md5s: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from vaelib._machine.torchvision import import_datasets
+from vaelib._machine.archives import import_datasets
 from vaelib.vae.models import VAE
 
 
@@ -20,7 +20,7 @@ def loader(root: Path, n_images: int, batch_size: int) -> DataLoader:
     datasets = import_datasets()
     from torchvision.transforms import ToTensor
 
-    everything = datasets.MNIST(root, train=True, transform=ToTensor())
+    everything = datasets.MNIST(root, train=True, transform=ToTensor(), download=True)
     return DataLoader(Subset(everything, range(n_images)), batch_size=batch_size, shuffle=True)
 
 
