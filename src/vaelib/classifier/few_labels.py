@@ -1,252 +1,135 @@
-"""The experiment: accuracy against the number of labels, for many ways to use them.
+"""The experiment: test accuracy against the number of labels, for many ways to use them.
 
-A method is anything that takes the rows of the training images whose labels it may look at, and
-returns its accuracy on the test images. The grid of methods × budgets × draws runs through
-joblib, one task a cell, so that its backend can be exchanged.
+A method is a function that takes the rows of the training images whose labels it may look at and
+the number of the random label set, and returns its accuracy on the test images. Features and
+labels are handed over by split, {"train": …, "validation": …, "test": …}.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from vaelib._machine.memory import give_back
-from vaelib._machine.threads import one_thread
-from vaelib.classifier.graph import Graph, spread_labels
-from vaelib.classifier.logistic import fit_logistic_regression
-from vaelib.data.splits import Dataset, balanced_subset
-from vaelib.latent import FloatArray, HalfArray, check_features
+from vaelib._machine.devices import one_thread
+from vaelib._machine.progress import show_progress
+from vaelib.data.splits import balanced_subset
 
 PER_CLASS = (1, 2, 5, 10, 30, 60, 100, 300, 1000)  # labels of each class
-INVERSE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
-# the ridge is searched for with at most so many labels; above, what was best there is used
+CS = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of the L2 penalty
+# C is searched for with at most so many labels; above, what was best there is used
 LARGEST_SEARCH = 10_000
 LARGEST_SEARCH_WIDE = 1000  # for features of more than 100 dimensions, where a fit takes long
 
-Method = Callable[[Tensor, int], float]  # rows with a label, number of the draw → test accuracy
+Method = Callable[[Tensor, int], float]  # rows with a label, random label set → test accuracy
+Curve = dict[int, list[float]]  # number of labels → accuracy with each random label set
 
 
-class Labels(NamedTuple):
-    """The labels of the three splits: (N,), (V,), (T,)."""
-
-    train: Tensor
-    validation: Tensor
-    test: Tensor
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "Labels":
-        """Return the labels of a data set."""
-        return cls(dataset.train.labels, dataset.validation.labels, dataset.test.labels)
-
-
-class Features(NamedTuple):
-    """One way of looking at the images: features of the three splits, (N, D), (V, D), (T, D)."""
-
-    train: FloatArray | HalfArray
-    validation: FloatArray | HalfArray
-    test: FloatArray | HalfArray
-
-
-@dataclass(frozen=True)
-class LogisticMethod:
-    """Logistic regression on features, with the ridge that is best on validation.
-
-    `strengths`: the C of each budget.
-    """
-
-    features: Features
-    labels: Labels
-    strengths: Mapping[int, float]
-
-    @classmethod
-    def tuned(cls, features: Features, labels: Labels, budgets: Sequence[int]) -> "LogisticMethod":
-        """Choose C for every budget. Raises ValueError where features and labels do not fit."""
-        check_features(features.test, labels.test)
-        return cls(features, labels, {n: choose_strength(features, labels, n) for n in budgets})
-
-    def __call__(self, chosen: Tensor, draw: int) -> float:
-        """Fit on the chosen rows and score on the test images; `draw` changes nothing."""
-        every_row = len(chosen) == len(self.labels.train)  # then no copy of large features
-        rows = self.features.train if every_row else self.features.train[chosen]
-        labels = self.labels.train if every_row else self.labels.train[chosen]
-        classifier = fit_logistic_regression(rows, labels, self.strengths[len(chosen)])
-        return classifier.score(self.features.test, self.labels.test)
-
-
-@dataclass(frozen=True)
-class SpreadingMethod:
-    """Labels spread over the graph of all training images, then logistic regression on its modes.
-
-    `test_features`: (T, Q), what the test images inherit from their neighbours in the graph.
-    """
-
-    graph: Graph
-    test_features: FloatArray
-    labels: Labels
-
-    def __call__(self, chosen: Tensor, draw: int) -> float:
-        """Spread the chosen labels, fit on the guesses, score on test; `draw` changes nothing."""
-        n_classes = int(self.labels.train.max()) + 1
-        guesses = spread_labels(self.graph, chosen, self.labels.train[chosen], n_classes)
-        classifier = fit_logistic_regression(self.graph.node_features, guesses)
-        return classifier.score(self.test_features, self.labels.test)
-
-
-class Cell(NamedTuple):
-    """One cell of the grid: a method's accuracy with one draw of one budget."""
-
-    method: str
-    budget: int
-    draw: int
-    accuracy: float
-
-
-class Score(NamedTuple):
-    """A method's accuracy at one budget: mean, standard deviation and 95 % half-width over draws.
-
-    The last two are NaN where there is one draw only.
-    """
-
-    mean: float
-    std: float
-    half_width: float
-    draws: int
-
-
-def budgets_of(labels: Tensor) -> tuple[int, ...]:
+def label_counts(labels: Tensor) -> tuple[int, ...]:
     """Return the numbers of labels to compare: a few of each class, up to all that there are.
 
     `labels`: the training images', (N,). For MNIST: 10, 20, 50, 100, 300, 600, 1,000, 3,000,
-    10,000 and 50,000. A budget that the smallest class cannot fill is left out. Raises
+    10,000 and 50,000. A number that the smallest class cannot fill is left out. Raises
     ValueError where there are no labels.
     """
     if len(labels) == 0:
         raise ValueError("There are no labels to share out.")
-    counts = labels.unique(return_counts=True)[1]
-    even = [n * len(counts) for n in PER_CLASS if n <= counts.min()]
-    return (*(budget for budget in even if budget < len(labels)), len(labels))
+    per_class = labels.unique(return_counts=True)[1]
+    balanced = [n * len(per_class) for n in PER_CLASS if n <= per_class.min()]
+    return (*(n for n in balanced if n < len(labels)), len(labels))
 
 
-def draws_of(budget: int, n_images: int) -> int:
-    """Return how many draws a budget gets: 10 up to 1,000 labels, 3 above, 1 of all there are."""
-    if not 0 < budget <= n_images:
-        raise ValueError(f"A budget of {budget} labels must lie in 1 to {n_images}.")
-    if budget == n_images:
+def n_draws(n_labels: int, n_images: int) -> int:
+    """Return how many random label sets are drawn: 10 up to 1,000 labels, 3 above, 1 of all."""
+    if n_labels == n_images:
         return 1
-    return 10 if budget <= 1000 else 3
+    return 10 if n_labels <= 1000 else 3
 
 
-def choose_strength(features: Features, labels: Labels, budget: int) -> float:
-    """Return the C of logistic regression that is best on validation, for the first draw.
+def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int], name: str = "") -> Curve:
+    """Score a method on the test images with every random label set of every size.
 
-    The choice reads all validation labels, which is far more than a small budget: the curves
-    show what a method can do when its one setting is known to be good.
-    """
-    check_features(features.train, labels.train)
-    check_features(features.validation, labels.validation)
-    limit = LARGEST_SEARCH if features.train.shape[1] <= 100 else LARGEST_SEARCH_WIDE
-    largest = max(n for n in budgets_of(labels.train) if n <= limit)
-    chosen = balanced_subset(labels.train, min(budget, largest), seed=0)
-    rows, truth = features.train[chosen], labels.train[chosen]
-    scores = [
-        fit_logistic_regression(rows, truth, strength).score(features.validation, labels.validation)
-        for strength in INVERSE_STRENGTHS
-    ]
-    return INVERSE_STRENGTHS[int(np.argmax(scores))]
-
-
-def run_grid(
-    methods: Mapping[str, Method],
-    labels: Tensor,
-    budgets: Sequence[int],
-    on_cell: Callable[[int, int], None] | None = None,
-) -> list[Cell]:
-    """Score every method × budget × draw on the test images; `labels` are the training images'.
-
-    Where it runs is joblib's business: inside `joblib.parallel_config` the same call uses
-    another backend, with the same numbers (tested with threads and with Dask). `on_cell` is
-    called with the number of cells done and in all.
+    `labels`: the training images', (N,). Where it runs is joblib's business: inside
+    `joblib.parallel_config` the same call uses another backend, with the same numbers (tested
+    with threads and with Dask). `name` is shown beside the progress.
     """
     tasks = [
-        (name, budget, draw)
-        for budget in sorted(budgets, reverse=True)  # no thread has a long task left at the end
-        for name in methods
-        for draw in range(draws_of(budget, len(labels)))
+        (n, seed)
+        for n in sorted(sizes, reverse=True)  # no thread has a long task left at the end
+        for seed in range(n_draws(n, len(labels)))
     ]
-    done = []
+    curve: Curve = {n: [] for n in sizes}
     with one_thread():  # the tasks run side by side, not the sums within one
-        cells = joblib.Parallel(return_as="generator")(
-            joblib.delayed(_score)(methods[name], labels, name, budget, draw)
-            for name, budget, draw in tasks
+        accuracies = joblib.Parallel(return_as="generator")(
+            joblib.delayed(_score)(method, labels, *task) for task in tasks
         )
-        for cell in cells:
-            done.append(cell)
-            if on_cell:
-                on_cell(len(done), len(tasks))
-    give_back()
-    return sorted(done, key=lambda cell: budgets.index(cell.budget))
+        for done, ((n, _), accuracy) in enumerate(zip(tasks, accuracies, strict=True), start=1):
+            curve[n].append(accuracy)
+            show_progress(done, len(tasks), f"fits {name}".strip())
+    return curve
 
 
-def _score(method: Method, labels: Tensor, name: str, budget: int, draw: int) -> Cell:
-    return Cell(name, budget, draw, method(balanced_subset(labels, budget, seed=draw), draw))
+def _score(method: Method, labels: Tensor, n_labels: int, seed: int) -> float:
+    return method(balanced_subset(labels, n_labels, seed), seed)
 
 
-def summarise(cells: Sequence[Cell]) -> dict[str, dict[int, Score]]:
-    """Sum the draws up: method → budget → score, in the order of the cells."""
-    draws: dict[str, dict[int, list[float]]] = {}
-    for cell in cells:
-        draws.setdefault(cell.method, {}).setdefault(cell.budget, []).append(cell.accuracy)
-    return {
-        method: {budget: score_of(accuracies) for budget, accuracies in by_budget.items()}
-        for method, by_budget in draws.items()
-    }
+def logistic_regression(
+    features: Mapping[str, Any], labels: Mapping[str, Tensor], sizes: Sequence[int]
+) -> Method:
+    """Return the method that fits logistic regression on the labelled rows of some features.
 
-
-def score_of(accuracies: Sequence[float]) -> Score:
-    """Return mean, standard deviation and 95 % half-width of the accuracies of several draws."""
-    if len(accuracies) == 0:
-        raise ValueError("There are no accuracies to summarise.")
-    if len(accuracies) == 1:
-        return Score(float(np.mean(accuracies)), float("nan"), float("nan"), len(accuracies))
-    return Score(
-        float(np.mean(accuracies)),
-        float(np.std(accuracies, ddof=1)),
-        interval_95(accuracies),
-        len(accuracies),
-    )
-
-
-def table(summary: Mapping[str, Mapping[int, Score]]) -> str:
-    """Return the summary as a table in plain text: a line a method, a column a budget, in %.
-
-    Where there are several draws, ± gives half the 95 % interval of their mean.
+    `features`: (N, D) by split, dense or sparse, `labels`: (N,) by split. For each size C is the one that is best
+    on validation with the first random label set. That choice reads all validation labels, far
+    more than a small size holds: the curves show what a method can do when its one setting is
+    known to be good.
     """
-    if not summary:
-        raise ValueError("There is nothing to show: the summary is empty.")
-    budgets = sorted({budget for curve in summary.values() for budget in curve})
-    width = max(len(name) for name in summary) + 2
-    lines = ["labels".ljust(width) + "".join(f"{budget:>10,}" for budget in budgets)]
-    for name, curve in summary.items():
-        line = name.ljust(width)
-        for budget in budgets:
-            score = curve.get(budget)
-            text = f"{100 * score.mean:.1f}" if score else ""
-            text += f"±{100 * score.half_width:.1f}" if score and score.draws > 1 else ""
-            line += text.rjust(10)
-        lines.append(line)
-    return "\n".join(lines)
+    limit = LARGEST_SEARCH if features["train"].shape[1] <= 100 else LARGEST_SEARCH_WIDE
+    largest = max(n for n in label_counts(labels["train"]) if n <= limit)
+
+    def fit(rows: Tensor, c: float) -> LogisticRegression:
+        rows = rows.numpy()
+        classifier = LogisticRegression(C=c, max_iter=1000)
+        return classifier.fit(features["train"][rows], labels["train"][rows])
+
+    def best_c(n_labels: int) -> float:
+        rows = balanced_subset(labels["train"], min(n_labels, largest), seed=0)
+        scores = [fit(rows, c).score(features["validation"], labels["validation"]) for c in CS]
+        return CS[int(np.argmax(scores))]
+
+    chosen = {n: best_c(n) for n in sizes}
+
+    def method(rows: Tensor, seed: int) -> float:
+        return fit(rows, chosen[len(rows)]).score(features["test"], labels["test"])
+
+    return method
 
 
-def interval_95(draws: Sequence[float]) -> float:
-    """Return half the width of the 95 % interval of the mean of a few draws (Student's t).
+def half_width(accuracies: Sequence[float]) -> float:
+    """Return half the width of the 95 % interval of the mean of a few accuracies (Student's t).
 
-    Raises ValueError for fewer than two draws, which say nothing about their spread.
+    NaN where there is one only, which says nothing about the spread.
     """
     from scipy import stats
 
-    if len(draws) < 2:
-        raise ValueError("An interval needs at least two draws.")
-    return float(stats.sem(draws) * stats.t.ppf(0.975, len(draws) - 1))
+    n = len(accuracies)
+    return float(stats.sem(accuracies) * stats.t.ppf(0.975, n - 1)) if n > 1 else float("nan")
+
+
+def table(curves: Mapping[str, Curve]) -> str:
+    """Return learning curves as a table in plain text: a line per method, a column per size, in %.
+
+    Where there are several random label sets, ± gives half the 95 % interval of their mean.
+    """
+    sizes = sorted({n for curve in curves.values() for n in curve})
+    width = max(map(len, curves)) + 2
+    lines = ["labels".ljust(width) + "".join(f"{n:>10,}" for n in sizes)]
+    for name, curve in curves.items():
+        cells = []
+        for n in sizes:
+            text = f"{100 * np.mean(curve[n]):.1f}" if n in curve else ""
+            text += f"±{100 * half_width(curve[n]):.1f}" if len(curve.get(n, ())) > 1 else ""
+            cells.append(text.rjust(10))
+        lines.append(name.ljust(width) + "".join(cells))
+    return "\n".join(lines)

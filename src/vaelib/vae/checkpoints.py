@@ -1,218 +1,171 @@
-"""Trained models on disk: the recipes, saving, finding, and trusting only what fits.
+"""Trained models on disk: saved, found, and trusted only where they fit.
 
-A run is one file in safetensors' format, which holds numbers and text and cannot hold code. Its
-text says from which recipe and which data the weights come, so that no other is taken for it.
+A checkpoint is one file in safetensors' format, which holds numbers and text and cannot hold
+code. Its text says which hyperparameters and which data the weights come from, so that no other
+is taken for it.
 """
 
 import hashlib
 import json
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaelib._machine.devices import check_device
 from vaelib._machine.files import checkpoints_folder, write_atomically
+from vaelib._machine.progress import show_progress
 from vaelib.data.splits import Dataset
-from vaelib.vae.models import VAE, ConvVAE
-from vaelib.vae.training import EpochRecord, TrainingResult, TrainingSettings, train
+from vaelib.vae.models import VAE
+from vaelib.vae.training import Config, EpochRecord, train_epochs
 
-MODELS: dict[str, type[nn.Module]] = {"VAE": VAE, "ConvVAE": ConvVAE}
+Weights = dict[str, Tensor]  # a state dict
 
 
-class RunError(RuntimeError):
+class CheckpointError(RuntimeError):
     """A saved model cannot be used for what is asked; the message says why."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A network and how it is trained: everything that decides the weights but the images.
+class Checkpoint:
+    """A trained model: its config, its training curves, its weights after chosen epochs."""
 
-    `model` is a name in `MODELS`, `sizes` its arguments. `version` is raised when a change in
-    the code makes the same recipe end elsewhere.
-    """
+    config: Config
+    history: list[EpochRecord] = field(default_factory=list)
+    weights: dict[int, Weights] = field(default_factory=dict)
 
-    name: str
-    model: str = "VAE"
-    sizes: dict[str, int] = field(default_factory=dict)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    version: int = 1
+    def model(self, device: torch.device | str = "cpu", epoch: int | None = None) -> VAE:
+        """Return the network as it was after `epoch`, the last one unless given.
 
-    def __post_init__(self) -> None:
-        if self.model not in MODELS:
-            raise ValueError(
-                f"There is no model named {self.model!r}. Choose one of {', '.join(MODELS)}."
-            )
-        if not self.name or Path(self.name).name != self.name:
-            raise ValueError(f"A recipe's name becomes a file's, which {self.name!r} cannot be.")
-
-    def build(self) -> nn.Module:
-        """Return the untrained network; the same first weights every time."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.training.seed)
-            return MODELS[self.model](**self.sizes)
-
-
-MLP = Recipe(
-    name="mlp",
-    sizes={"latent_size": 30, "hidden_size": 400},
-    # the weights at these epochs are the key frames of notebook 3's animation
-    training=TrainingSettings(epochs=31, snapshots=(1, 2, 3, 5, 8, 16, 31)),
-)
-
-
-CONV = Recipe(
-    name="conv",
-    model="ConvVAE",
-    sizes={"latent_size": 50, "channels": 16, "hidden_size": 256},
-    training=TrainingSettings(epochs=9, batch_size=128, peak_learning_rate=8e-3, binarise_from=4),
-    version=3,
-)
-
-# the same network, trained for less long: enough for neighbourhoods
-MLP_SHORT = replace(MLP, name="mlp-short", training=TrainingSettings(epochs=8))
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recipe carried out: its curves and its weights after chosen epochs."""
-
-    recipe: Recipe
-    history: list[EpochRecord]
-    snapshots: dict[int, dict[str, Tensor]]
-
-    def model(self, epoch: int | None = None, device: torch.device | str = "cpu") -> nn.Module:
-        """Return the network as it was after `epoch`, the recipe's last one unless given.
-
-        Raises RunError where the weights of that epoch were not kept, and ValueError where there
-        is no such device.
+        Raises CheckpointError where the weights of that epoch were not kept, and ValueError where
+        there is no such device.
         """
-        epochs = self.recipe.training.epochs
-        epoch = epoch if epoch is not None else epochs
-        if epoch not in self.snapshots:
-            kept = ", ".join(str(kept) for kept in self.snapshots) or "none"
+        last = self.config.epochs
+        epoch = last if epoch is None else epoch
+        if epoch not in self.weights:
+            kept = ", ".join(map(str, self.weights)) or "none"
             reason = f"The weights after epoch {epoch} were not kept; kept were: {kept}."
-            if epochs not in self.snapshots:
+            if last not in self.weights:
                 reason += " The training was interrupted: run its cell again, to the end."
-            raise RunError(reason)
-        device = check_device(device)
-        model = self.recipe.build()
-        model.load_state_dict(self.snapshots[epoch])
-        return model.to(device).eval()
+            raise CheckpointError(reason)
+        model = self.config.build()
+        model.load_state_dict(self.weights[epoch])
+        return model.to(check_device(device)).eval()
 
 
-def train_and_save(
-    recipe: Recipe,
-    dataset: Dataset,
-    device: torch.device | str = "cpu",
-    on_epoch: Callable[[EpochRecord], None] | None = None,
-) -> Run:
-    """Train a recipe on a data set's training images and save the run for the other notebooks.
+def train(config: Config, dataset: Dataset, device: torch.device | str = "cpu") -> Checkpoint:
+    """Train a network on a data set's training images and save it for the other notebooks.
 
     An interrupted training is returned, with its curves so far, and not saved. Where the folder
-    cannot be written, a warning says so and the run lives in memory only.
+    cannot be written, a warning says so and the checkpoint lives in memory only.
     """
-    model = recipe.build().to(check_device(device))
-    result = train(
-        model, dataset.train.images, dataset.validation.images, recipe.training, on_epoch
-    )
-    run = Run(recipe, result.history, result.snapshots)
-    if result.interrupted:
-        _say_interrupted(result, recipe)
-        return run
+    checkpoint = Checkpoint(config)
+    model = config.build().to(check_device(device))
+    images, validation_images = dataset.train.images, dataset.validation.images
     try:
-        save_run(run, dataset)
+        for record in train_epochs(model, images, validation_images, config):
+            checkpoint.history.append(record)
+            if record.epoch in config.keep or record.epoch == config.epochs:
+                checkpoint.weights[record.epoch] = {
+                    name: value.detach().cpu().clone() for name, value in model.state_dict().items()
+                }
+            text = f"epochs: ELBO {record.elbo:.2f}, on validation {record.validation_elbo:.2f} nats"
+            show_progress(record.epoch, config.epochs, text)
+        save(checkpoint, dataset)
+    except KeyboardInterrupt:
+        print(
+            f"\nInterrupted after {len(checkpoint.history)} of {config.epochs} epochs. The curves "
+            "so far are kept, the model is not saved. Run the cell again to start over."
+        )
     except OSError as error:
         warnings.warn(
-            f"The trained model could not be saved in {checkpoints_folder()} ({error}). This notebook "
-            "goes on with it; the others will have to train it again.",
+            f"The trained model could not be saved in {checkpoints_folder()} ({error}). This "
+            "notebook goes on with it; the others will have to train it again.",
             stacklevel=2,
         )
-    except KeyboardInterrupt:
-        print("Interrupted while saving: the model is not saved. This notebook goes on with it.")
-    return run
+    return checkpoint
 
 
-def find_or_train(
-    recipe: Recipe,
-    dataset: Dataset,
-    device: torch.device | str = "cpu",
-    on_epoch: Callable[[EpochRecord], None] | None = None,
-) -> Run:
-    """Return the saved run of a recipe; where there is none that fits, say so and train it."""
+def pretrained(config: Config, dataset: Dataset, device: torch.device | str = "cpu") -> Checkpoint:
+    """Return the saved checkpoint of a config; where there is none that fits, say so and train."""
     try:
-        return load_run(recipe, dataset)
-    except RunError as error:
+        return load(config, dataset)
+    except CheckpointError as error:
         print(f"{error} Training it now.")
-        return train_and_save(recipe, dataset, device, on_epoch)
+        return train(config, dataset, device)
 
 
-def run_path(recipe: Recipe, dataset: Dataset) -> Path:
-    """Return the file of a recipe's run on a data set."""
-    return checkpoints_folder() / f"{recipe.name}-{dataset.name.lower()}.safetensors"
+def checkpoint_path(config: Config, dataset: Dataset) -> Path:
+    """Return the file of a config's checkpoint on a data set."""
+    return checkpoints_folder() / f"{config.name}-{dataset.name.lower()}.safetensors"
 
 
-def save_run(run: Run, dataset: Dataset) -> Path:
-    """Write a run as one file, whole or not at all, and return its path.
+def save(checkpoint: Checkpoint, dataset: Dataset) -> Path:
+    """Write a checkpoint as one file, whole or not at all, and return its path.
 
     A reader, or another notebook that saves at the same time, never sees half of it. Raises
     OSError where the folder cannot be written.
     """
-    path = run_path(run.recipe, dataset)
+    path = checkpoint_path(checkpoint.config, dataset)
     tensors = {
         f"{epoch}/{name}": value.contiguous()
-        for epoch, weights in run.snapshots.items()
+        for epoch, weights in checkpoint.weights.items()
         for name, value in weights.items()
     }
     text = {
-        "identity": json.dumps(_identity(run.recipe, dataset), sort_keys=True),
-        "history": json.dumps(run.history),
+        "identity": json.dumps(_identity(checkpoint.config, dataset), sort_keys=True),
+        "history": json.dumps(checkpoint.history),
     }
-    write_atomically(path, save(tensors, metadata={**text, "digest": _digest(tensors, text)}))
+    digest = {"digest": _digest(tensors, text)}
+    write_atomically(path, safetensors.torch.save(tensors, metadata=text | digest))
     return path
 
 
-def load_run(recipe: Recipe, dataset: Dataset) -> Run:
-    """Return the saved run of exactly this recipe on exactly this data.
+def load(config: Config, dataset: Dataset) -> Checkpoint:
+    """Return the saved checkpoint of exactly this config on exactly this data.
 
-    Raises RunError where there is none, or where the file is damaged or comes from another
-    network, other settings or other data.
+    Raises CheckpointError where there is none, or where the file is damaged or comes from another
+    network, other hyperparameters or other data.
     """
-    path = run_path(recipe, dataset)
+    path = checkpoint_path(config, dataset)
     if not path.is_file():
-        raise RunError(f"There is no trained {recipe.model} for {dataset.name} yet.")
+        raise CheckpointError(f"There is no trained {config.model} for {dataset.name} yet.")
     try:
         # its bytes, since a file that is mapped into memory could not be replaced on Windows
         content = path.read_bytes()
-        tensors, text = load(content), _metadata(content)
+        tensors, text = safetensors.torch.load(content), _metadata(content)
     except (SafetensorError, OSError) as error:
-        raise RunError(f"The saved model {path.name} cannot be read ({error}).") from error
+        raise CheckpointError(f"The saved model {path.name} cannot be read ({error}).") from error
     if text.pop("digest", None) != _digest(tensors, text):
-        raise RunError(
+        raise CheckpointError(
             f"The saved model {path.name} was altered, or is of another version of vaelib: its "
             "content does not have the checksum that it names."
         )
-    wanted = _identity(recipe, dataset)
     try:
         saved = json.loads(text["identity"])
         history = [EpochRecord(*record) for record in json.loads(text["history"])]
-        snapshots: dict[int, dict[str, Tensor]] = {}
+        weights: dict[int, Weights] = {}
         for key, value in tensors.items():
             epoch, name = key.split("/", 1)
-            snapshots.setdefault(int(epoch), {})[name] = value
+            weights.setdefault(int(epoch), {})[name] = value
     except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path.name} is no saved model of this library's ({error!r}).") from error
+        raise CheckpointError(f"{path.name} is no checkpoint of vaelib's ({error!r}).") from error
+    wanted = _identity(config, dataset)
     if saved != wanted:
-        raise RunError(f"The saved model {path.name} is another one: {_difference(saved, wanted)}.")
-    network = _form(recipe.build().state_dict())
-    if not snapshots or any(_form(weights) != network for weights in snapshots.values()):
-        raise RunError(f"The saved model {path.name} holds the weights of another network.")
-    return Run(recipe, history, dict(sorted(snapshots.items())))
+        difference = "; ".join(
+            f"{key} is {saved.get(key)}, wanted {wanted.get(key)}"
+            for key in sorted(saved.keys() | wanted.keys())
+            if saved.get(key) != wanted.get(key)
+        )
+        raise CheckpointError(f"The saved model {path.name} is another one: {difference}.")
+    network = _form(config.build().state_dict())
+    if not weights or any(_form(each) != network for each in weights.values()):
+        raise CheckpointError(f"The saved model {path.name} holds the weights of another network.")
+    return Checkpoint(config, history, dict(sorted(weights.items())))
 
 
 def _metadata(content: bytes) -> dict[str, str]:
@@ -221,37 +174,20 @@ def _metadata(content: bytes) -> dict[str, str]:
     return json.loads(content[8 : 8 + length]).get("__metadata__", {})
 
 
-def _identity(recipe: Recipe, dataset: Dataset) -> dict[str, object]:
-    """Return what must agree between a saved run and a wanted one, flat, as from JSON."""
-    settings = asdict(recipe)
-    flat = {**settings.pop("training"), **settings.pop("sizes"), **settings}
-    flat |= {"data set": dataset.name, "data checksum": dataset.checksum}
-    return json.loads(json.dumps(flat))
+def _identity(config: Config, dataset: Dataset) -> dict[str, object]:
+    """Return what must agree between a saved checkpoint and a wanted one, as JSON returns it."""
+    identity = asdict(config) | {"data set": dataset.name, "data checksum": dataset.checksum}
+    return json.loads(json.dumps(identity))
 
 
-def _difference(saved: dict[str, object], wanted: dict[str, object]) -> str:
-    return "; ".join(
-        f"{key} is {saved.get(key)}, wanted {wanted.get(key)}"
-        for key in sorted(saved.keys() | wanted.keys())
-        if saved.get(key) != wanted.get(key)
-    )
-
-
-def _form(weights: dict[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+def _form(weights: Weights) -> dict[str, tuple[torch.Size, torch.dtype]]:
     return {name: (value.shape, value.dtype) for name, value in weights.items()}
 
 
-def _digest(tensors: dict[str, Tensor], text: dict[str, str]) -> str:
+def _digest(tensors: Weights, text: dict[str, str]) -> str:
     """Return the checksum of everything in a file but itself: names, types, shapes and values."""
     digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
     for key, value in sorted(tensors.items()):
         digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _say_interrupted(result: TrainingResult, recipe: Recipe) -> None:
-    print(
-        f"Interrupted after {len(result.history)} of {recipe.training.epochs} epochs. "
-        "The curves so far are kept, the model is not saved. Run the cell again to start over."
-    )

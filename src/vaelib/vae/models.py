@@ -1,8 +1,7 @@
 """The networks: a Gaussian encoder q_φ(z|x) and a Bernoulli decoder p_θ(x|z).
 
-A model is anything with `latent_size`, `encode` and `decode`; what is trained on it is the
-objective's business, and how it is trained is the training's. Where the matrices are multiplied
-in bfloat16, what leaves a network is float32 again.
+What is maximised is the objective's business, and how is the training's. Under autocast the
+matrices are multiplied in bfloat16; what leaves a model is float32 again.
 """
 
 import torch.nn.functional as F
@@ -95,32 +94,36 @@ def convolutions(channels: int) -> nn.Sequential:
     )
 
 
-class Autoencoder(nn.Module):
-    """An encoder and a decoder, with a checked way in and out.
+class VAE(nn.Module):
+    """A variational auto-encoder with one hidden layer on each side.
+
+    784–400 (softplus)–30 and back by default: the network of the original VAE-Classifier and,
+    but for the latent's size, of Pyro's VAE tutorial. To try other networks, subclass it and put
+    them in the place of `encoder` and `decoder`, as `ConvVAE` does; name the class in
+    `vaelib.vae.training.MODELS`, and a `Config` can train it.
 
     Parameters
     ----------
     latent_size : Z, the number of latent dimensions.
-    encoder : (B, 784) → mean and log-variance of q_φ(z|x), each (B, Z).
-    decoder : (B, Z) → logits (B, 784).
+    hidden_size : H, the width of the hidden layers.
     """
 
-    def __init__(self, latent_size: int, encoder: nn.Module, decoder: nn.Module) -> None:
+    def __init__(self, latent_size: int = 30, hidden_size: int = 400) -> None:
         super().__init__()
         self.latent_size = latent_size
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder = Encoder(latent_size, hidden_size)
+        self.decoder = Decoder(latent_size, hidden_size)
 
     def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of q_φ(z|x): (B, 784) → (B, Z), (B, Z).
 
-        `pixels` are floats in [0, 1] (`vaelib.data.to_pixels`). Raises ValueError for another
-        shape, type or range.
+        `pixels` are floats in [0, 1] (`vaelib.to_pixels`). Raises ValueError for another shape,
+        type or range.
         """
-        if pixels.ndim != 2 or pixels.shape[1] != N_PIXELS or not pixels.is_floating_point():
+        if pixels.ndim != 2 or pixels.shape[1] != N_PIXELS:
             raise ValueError(
                 f"The encoder takes float pixels of shape (B, {N_PIXELS}), not {pixels.dtype} of "
-                f"shape {tuple(pixels.shape)}. Convert images with vaelib.data.to_pixels."
+                f"shape {tuple(pixels.shape)}. Convert images with vaelib.to_pixels."
             )
         check_pixels(pixels)
         mean, log_variance = self.encoder(pixels)
@@ -129,7 +132,7 @@ class Autoencoder(nn.Module):
     def decode(self, latent: Tensor) -> Tensor:
         """Return the logits of the pixels' Bernoulli probabilities: (B, Z) → (B, 784).
 
-        `logits.sigmoid()` is the decoded picture. Raises ValueError for another latent size.
+        `logits.sigmoid()` is the decoded image. Raises ValueError for another latent size.
         """
         if latent.ndim != 2 or latent.shape[1] != self.latent_size:
             raise ValueError(
@@ -139,26 +142,7 @@ class Autoencoder(nn.Module):
         return self.decoder(latent).float()
 
 
-class VAE(Autoencoder):
-    """A variational auto-encoder with one hidden layer on each side.
-
-    784–400 (softplus)–30 and back by default: the network of the original VAE-Classifier and,
-    but for the latent's size, of Pyro's VAE tutorial.
-
-    Parameters
-    ----------
-    latent_size : Z, the number of latent dimensions.
-    hidden_size : H, the width of the hidden layers.
-    """
-
-    def __init__(self, latent_size: int = 30, hidden_size: int = 400) -> None:
-        check_sizes(latent_size=latent_size, hidden_size=hidden_size)
-        super().__init__(
-            latent_size, Encoder(latent_size, hidden_size), Decoder(latent_size, hidden_size)
-        )
-
-
-class ConvVAE(Autoencoder):
+class ConvVAE(VAE):
     """A convolutional variational auto-encoder: 28 × 28 – 14 × 14 – 7 × 7 – H – Z, and back.
 
     Parameters
@@ -169,16 +153,7 @@ class ConvVAE(Autoencoder):
     """
 
     def __init__(self, latent_size: int = 50, channels: int = 16, hidden_size: int = 256) -> None:
-        check_sizes(latent_size=latent_size, channels=channels, hidden_size=hidden_size)
-        super().__init__(
-            latent_size,
-            ConvEncoder(latent_size, channels, hidden_size),
-            ConvDecoder(latent_size, channels, hidden_size),
-        )
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raise ValueError unless every size is positive."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"Layers need at least one unit, but {name} is {size}.")
+        nn.Module.__init__(self)
+        self.latent_size = latent_size
+        self.encoder = ConvEncoder(latent_size, channels, hidden_size)
+        self.decoder = ConvDecoder(latent_size, channels, hidden_size)

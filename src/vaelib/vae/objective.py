@@ -1,36 +1,27 @@
 """The objective: the KL divergence, the Bernoulli log-likelihood, the ELBO; all in nats.
 
-Everything is summed over the pixels or the latent dimensions and returned one value an image.
-The mean over images is taken once, by the caller: a mean over the 784 pixels would weigh the KL
-784 times too much.
+Everything is summed over the pixels or the latent dimensions and returned as one value per
+image. The mean over images is taken once, by the caller: a mean over the 784 pixels would weigh
+the KL 784 times too much.
 """
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vaelib._machine.devices import multiplying_in
-from vaelib.data.images import check_pixels
+from vaelib._machine.devices import autocast
+from vaelib._machine.progress import show_progress
+from vaelib.data.images import check_pixels, to_pixels
+from vaelib.vae.models import VAE
 
-
-class LatentModel(Protocol):
-    """What the objective asks of a model."""
-
-    latent_size: int
-
-    def encode(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 784) → mean (B, Z), log_variance (B, Z) of q_φ(z|x)."""
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """(B, Z) → logits (B, 784) of p_θ(x|z)."""
+EVALUATION_SEED = 1234  # the same noise for every model that is measured
 
 
 class ElboTerms(NamedTuple):
-    """The two terms of the ELBO in nats, each one value an image: (B,)."""
+    """The two terms of the ELBO in nats, one value per image each: (B,)."""
 
     reconstruction: Tensor
     kl: Tensor
@@ -42,39 +33,29 @@ class ElboTerms(NamedTuple):
 
 
 def sample_latent(
-    mean: Tensor,
-    log_variance: Tensor,
-    generator: torch.Generator | None = None,
-    noise: Tensor | None = None,
+    mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw z = μ + σ ε with ε ~ N(0, I): the reparameterised sample, differentiable in μ and σ.
+    """Sample z = μ + σ ε with ε ~ N(0, I): reparameterised, so differentiable in μ and σ.
 
-    `mean`, `log_variance`: (B, Z) float. Returns (B, Z). `noise` is ε, (B, Z), where it has been
-    drawn already. Raises ValueError where the shapes differ. Kingma & Welling 2014, section 2.4.
+    `mean`, `log_variance`: (B, Z) float. Returns (B, Z). Raises ValueError where the shapes
+    differ. Kingma & Welling 2014, section 2.4.
     """
     _check_same_shape(mean, log_variance)
-    if noise is None:
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    _check_same_shape(mean, noise)
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + torch.exp(0.5 * log_variance) * noise
 
 
-def gaussian_kl_per_latent(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(q(z_j|x) ‖ N(0, 1)) in nats for each latent dimension: (B, Z), (B, Z) → (B, Z).
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(q(z|x) ‖ N(0, I)) in nats, one value per image: (B, Z), (B, Z) → (B,).
 
     Raises ValueError where the shapes differ. Kingma & Welling 2014, appendix B.
     """
     _check_same_shape(mean, log_variance)
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
-
-
-def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(q(z|x) ‖ N(0, I)) in nats, one value an image: (B, Z), (B, Z) → (B,)."""
-    return gaussian_kl_per_latent(mean, log_variance).sum(dim=1)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
 
 
 def bernoulli_log_likelihood(logits: Tensor, pixels: Tensor) -> Tensor:
-    """Return log p(x|z) in nats under independent Bernoulli pixels, one value an image.
+    """Return log p(x|z) in nats under independent Bernoulli pixels, one value per image.
 
     `logits`: (B, 784) float. `pixels`: (B, 784) float in [0, 1]; a value between 0 and 1 counts
     as that share of ones, so the result is the expectation over binarised images. Taken from
@@ -87,19 +68,14 @@ def bernoulli_log_likelihood(logits: Tensor, pixels: Tensor) -> Tensor:
     return (F.logsigmoid(logits) - (1 - pixels) * logits).sum(dim=1)
 
 
-def elbo_terms(
-    model: LatentModel,
-    pixels: Tensor,
-    generator: torch.Generator | None = None,
-    noise: Tensor | None = None,
-) -> ElboTerms:
-    """Return the ELBO's two terms, estimated with one latent sample an image.
+def elbo(model: VAE, pixels: Tensor, generator: torch.Generator | None = None) -> ElboTerms:
+    """Return the ELBO's two terms, estimated with one latent sample per image.
 
     ELBO = E_q[log p_θ(x|z)] − KL(q_φ(z|x) ‖ p(z)) ≤ log p_θ(x). `pixels`: (B, 784) float in
-    [0, 1]. `noise`: see `sample_latent`. Kingma & Welling 2014, equation 10 with L = 1.
+    [0, 1]. Kingma & Welling 2014, equation 10 with L = 1.
     """
-    mean, log_variance = model.encode(pixels)
-    latent = sample_latent(mean, log_variance, generator, noise)
+    mean, log_variance = model.encode(pixels)  # (B, 784) → (B, Z), (B, Z)
+    latent = sample_latent(mean, log_variance, generator)
     return ElboTerms(
         reconstruction=bernoulli_log_likelihood(model.decode(latent), pixels),
         kl=gaussian_kl(mean, log_variance),
@@ -107,82 +83,85 @@ def elbo_terms(
 
 
 @torch.inference_mode()
+def elbo_per_image(model: VAE, images: Tensor, seed: int = EVALUATION_SEED) -> ElboTerms:
+    """Return the ELBO's terms of many images in nats: uint8 (N, 28, 28) → (N,), (N,).
+
+    The noise depends on `seed` alone. Raises ValueError where there are no images.
+    """
+    if len(images) == 0:
+        raise ValueError("There are no images to measure the ELBO on.")
+    device = next(model.parameters()).device
+    model.eval()
+    generator = torch.Generator(device).manual_seed(seed)
+    parts = [
+        elbo(model, to_pixels(batch.to(device)), generator) for batch in images.split(1000)
+    ]
+    return ElboTerms(*(torch.cat(term).cpu() for term in zip(*parts, strict=True)))
+
+
+def mean_elbo(model: VAE, images: Tensor, seed: int = EVALUATION_SEED) -> ElboTerms:
+    """Return the ELBO's terms in nats, averaged over images: uint8 (N, 28, 28) → two numbers."""
+    return ElboTerms(*(term.double().mean() for term in elbo_per_image(model, images, seed)))
+
+
+@torch.inference_mode()
 def log_importance_weights(
-    model: LatentModel,
+    model: VAE,
     pixels: Tensor,
     n_samples: int,
     generator: torch.Generator | None = None,
-    on_image: Callable[[int, int], None] | None = None,
-    chunk: int = 500,
-    precision: torch.dtype = torch.float32,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Draw z from q_φ(z|x) and return log p_θ(x|z) p(z) / q_φ(z|x) for each draw, in nats.
+    """Sample z from q_φ(z|x) and return log p_θ(x|z) p(z) / q_φ(z|x) of each sample, in nats.
 
     The average of the weights themselves, not of their logarithms, is an unbiased estimate of
-    p_θ(x). `pixels`: (B, 784), black or white, float 0 or 1. Returns (B, K) in float64; one
-    image and `chunk` draws at a time are in memory. `on_image` is called with the number of
-    images done and in all. `precision` is that of the decoder's matrix products; what comes
-    after them is float32 or better. Raises ValueError where there is no draw, or a pixel is grey:
-    the average over the black-and-white images that a grey one stands for is not what this
-    estimates.
-    Burda, Grosse & Salakhutdinov 2016.
+    p_θ(x). `pixels`: (B, 784), black or white, float 0 or 1. `dtype` is that of the decoder's
+    matrix products. Returns (B, K) in float64. Raises ValueError where there is no sample, or a
+    pixel is grey: the average over the black-and-white images that a grey one stands for is not
+    what this estimates. Burda, Grosse & Salakhutdinov 2016.
     """
-    if n_samples < 1 or chunk < 1:
-        raise ValueError(
-            f"At least one sample an image is needed, and one a chunk: n_samples is {n_samples}, "
-            f"chunk is {chunk}."
-        )
+    if n_samples < 1:
+        raise ValueError(f"At least one sample per image is needed, not {n_samples}.")
     if not ((pixels == 0) | (pixels == 1)).all():
-        raise ValueError("Importance weights need black or white pixels: draw them with bernoulli.")
+        raise ValueError("Importance weights need black or white pixels: see vaelib.data.binarise.")
     weights = torch.empty(len(pixels), n_samples, dtype=torch.float64)
     means, log_variances = model.encode(pixels)
     for i, (image, mean, log_variance) in enumerate(zip(pixels, means, log_variances, strict=True)):
         noise = torch.randn(n_samples, len(mean), generator=generator, device=mean.device)
         latent = mean + torch.exp(0.5 * log_variance) * noise  # (K, Z)
-        log_prior_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=1)
-        log_likelihood = torch.cat(
-            [_log_likelihood(model, part, image, precision) for part in latent.split(chunk)]
-        )  # (K,)
+        # log p(z) − log q(z|x): the constants of the two Gaussians cancel
+        log_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=1)  # (K,)
+        log_likelihood = []
+        for part in latent.split(500):  # the logits of all samples would take 16 MB, and time
+            with autocast(latent.device, dtype):
+                logits = model.decode(part)
+            # log p_θ(x|z) as two sums of the logits
+            log_likelihood.append(logits @ image - F.softplus(logits).sum(dim=1))
         # in float64 only once they are on the CPU: Apple's GPU has none
-        weights[i] = log_likelihood.cpu().double() + log_prior_ratio.cpu().double()
-        if on_image:
-            on_image(i + 1, len(pixels))
+        weights[i] = torch.cat(log_likelihood).cpu().double() + log_ratio.cpu().double()
+        if (i + 1) % 20 == 0 or i + 1 == len(pixels):
+            show_progress(i + 1, len(pixels), "images")
     return weights
 
 
-def _log_likelihood(
-    model: LatentModel, latent: Tensor, image: Tensor, precision: torch.dtype
-) -> Tensor:
-    """Return log p_θ(x|z) of one image under many latents, as two cheap sums: (K, Z) → (K,)."""
-    with multiplying_in(precision, latent.device):
-        logits = model.decode(latent)
-    return logits @ image - F.softplus(logits).sum(dim=1)
-
-
 def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
-    """Return the lower bound on log p_θ(x) from k draws at a time, in nats: (B, K) → (B,).
+    """Return the lower bound on log p_θ(x) from k samples at a time, in nats: (B, K) → (B,).
 
-    The K draws are cut into groups of k, and the groups' bounds averaged, so that every k uses
-    all draws. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
+    The K samples are cut into groups of k, and the groups' bounds averaged, so that every k uses
+    all samples. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
     unless 1 ≤ k ≤ K.
     """
-    if log_weights.ndim != 2 or not log_weights.is_floating_point():
-        raise ValueError(
-            f"Expected float log-weights of shape (B, K), not {log_weights.dtype} of shape "
-            f"{tuple(log_weights.shape)}."
-        )
     n_samples = log_weights.shape[1]
     if not 1 <= k <= n_samples:
-        raise ValueError(f"k = {k} must lie between 1 and the number of draws, {n_samples}.")
+        raise ValueError(f"k = {k} must lie between 1 and the number of samples, {n_samples}.")
     groups = log_weights[:, : n_samples // k * k].unflatten(1, (-1, k))  # (B, K / k, k)
     return (groups.logsumexp(dim=2) - math.log(k)).mean(dim=1)
 
 
 def _check_same_shape(first: Tensor, second: Tensor) -> None:
+    """Refuse what would be broadcast silently, to a wrong number."""
     if first.shape != second.shape or first.ndim != 2:
         raise ValueError(
             "Expected two tensors of one shape (B, ·), got "
             f"{tuple(first.shape)} and {tuple(second.shape)}."
         )
-    if not (first.is_floating_point() and second.is_floating_point()):
-        raise ValueError(f"Expected two tensors of floats, got {first.dtype} and {second.dtype}.")
