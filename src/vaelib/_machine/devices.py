@@ -6,7 +6,8 @@ import sys
 import textwrap
 import time
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -130,6 +131,17 @@ def limit_threads() -> None:
     threads = min(torch.get_num_threads(), cpu_count())
     threadpool_limits(1, user_api="blas")
     torch.set_num_threads(threads)  # last, since some builds of torch share NumPy's BLAS
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread for a while, also in threads that start meanwhile."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def trim_memory_after_cells(shell: "InteractiveShell") -> None:

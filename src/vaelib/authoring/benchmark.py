@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from vaelib import data, latent, plots
-from vaelib._machine.files import data_folder, figures_folder, checkpoints_folder
+from vaelib._machine.files import checkpoints_folder, data_folder, figures_folder
 from vaelib.authoring.baselines import (
     ClassifierEncodingAgain,
     MatrixProducts,

@@ -132,7 +132,9 @@ def main(paths: list[Path]) -> int:
         print("{seconds:6.1f} s   peak {peak_gb:.2f} GB".format(**took), end="   ")
         print(f"slowest cell {slowest}, {took['cells'][slowest]:.1f} s")
     print(f"{'':5} {'all':18} {sum(t['seconds'] for t in timings.values()):7.1f} s")
-    write_atomically(checkpoints_folder() / TIMINGS_FILE, f"{json.dumps(timings, indent=2)}\n".encode())
+    write_atomically(
+        checkpoints_folder() / TIMINGS_FILE, f"{json.dumps(timings, indent=2)}\n".encode()
+    )
     return 0
 
 

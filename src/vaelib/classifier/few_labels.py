@@ -80,10 +80,10 @@ def logistic_regression(
 ) -> Method:
     """Return the method that fits logistic regression on the labelled rows of some features.
 
-    `features`: (N, D) by split, dense or sparse, `labels`: (N,) by split. For each size C is the one that is best
-    on validation with the first random label set. That choice reads all validation labels, far
-    more than a small size holds: the curves show what a method can do when its one setting is
-    known to be good.
+    `features`: (N, D) by split, dense or sparse, `labels`: (N,) by split. For each size C is the
+    one that is best on validation with the first random label set. That choice reads all
+    validation labels, far more than a small size holds: the curves show what a method can do when
+    its one setting is known to be good.
     """
     limit = LARGEST_SEARCH if features["train"].shape[1] <= 100 else LARGEST_SEARCH_WIDE
     largest = max(n for n in label_counts(labels["train"]) if n <= limit)

@@ -75,7 +75,11 @@ class Config:
     def _sizes(self) -> dict[str, int]:
         """Return the network's sizes that were given: the arguments of its class."""
         sizes = ("latent_size", "hidden_size", "channels")
-        return {name: value for name, value in asdict(self).items() if name in sizes and value is not None}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name in sizes and value is not None
+        }
 
     def build(self) -> VAE:
         """Return the untrained network; the same first weights every time."""
