@@ -73,9 +73,7 @@ def train(config: Config, dataset: Dataset, device: torch.device | str = "cpu") 
                 checkpoint.weights[record.epoch] = {
                     name: value.detach().cpu().clone() for name, value in model.state_dict().items()
                 }
-            text = (
-                f"epochs: ELBO {record.elbo:.2f}, on validation {record.validation_elbo:.2f} nats"
-            )
+            text = f"epochs: ELBO {record.elbo:.2f}, validation {record.validation_elbo:.2f} nats"
             show_progress(record.epoch, config.epochs, text)
         save(checkpoint, dataset)
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Config:
-    """Every hyperparameter: the network and its training, all that decides the weights but the images.
+    """Every hyperparameter: all that decides the weights but the images.
 
     Attributes
     ----------
@@ -60,12 +60,12 @@ class Config:
             raise ValueError(
                 f"There is no model named {self.model!r}. Choose one of {', '.join(MODELS)}."
             )
-        counts = ("epochs", "batch_size", *self._sizes())
-        for count in counts:
-            if not (isinstance(getattr(self, count), int) and getattr(self, count) >= 1):
-                raise ValueError(f"{count} is {getattr(self, count)}, and must be 1 or more.")
+        counts = {"epochs": self.epochs, "batch_size": self.batch_size, **self._sizes()}
+        for count, value in counts.items():
+            if not (isinstance(value, int) and value >= 1):
+                raise ValueError(f"{count} is {value}, and must be a whole number from 1 on.")
         if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate is {self.learning_rate}, and must be positive.")
+            raise ValueError(f"learning_rate is {self.learning_rate}: choose a positive number.")
         for epoch in (*self.keep, self.binarise_from or 1):
             if not 1 <= epoch <= self.epochs:
                 raise ValueError(
@@ -74,12 +74,8 @@ class Config:
 
     def _sizes(self) -> dict[str, int]:
         """Return the network's sizes that were given: the arguments of its class."""
-        sizes = ("latent_size", "hidden_size", "channels")
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name in sizes and value is not None
-        }
+        sizes = {"latent_size": self.latent_size, "hidden_size": self.hidden_size}
+        return sizes if self.channels is None else sizes | {"channels": self.channels}
 
     def build(self) -> VAE:
         """Return the untrained network; the same first weights every time."""
@@ -170,7 +166,7 @@ def train_epochs(
         sums = torch.zeros(2, dtype=torch.float64)  # of the two terms
         model.train()
         order = torch.randperm(len(images), generator=generator, device=device)
-        for rows in order.split(config.batch_size):
+        for step, rows in enumerate(order.split(config.batch_size), start=1):
             pixels = to_pixels(images[rows])  # (B, 28, 28) → (B, 784)
             if binarise:
                 pixels = torch.bernoulli(pixels, generator=generator)
@@ -179,7 +175,7 @@ def train_epochs(
             loss = -terms.elbo.mean()
             optimizer.zero_grad()
             loss.backward()
-            _check_finite(loss.item(), f"in epoch {epoch}", config)
+            _check_finite(loss.item(), f"at step {step} of epoch {epoch}", config)
             optimizer.step()
             scheduler.step()
             sums += torch.stack([term.detach().sum() for term in terms]).cpu()
