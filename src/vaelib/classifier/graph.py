@@ -67,7 +67,8 @@ def neighbour_graph(features: ArrayLike, neighbours: int = 10, n_eigenvectors: i
     2004). Raises ValueError where there are too few images, or features that are not finite.
     """
     features = np.asarray(features)
-    if min(neighbours, n_eigenvectors) < 1 or len(features) <= max(neighbours, n_eigenvectors):
+    most = max(neighbours, n_eigenvectors)
+    if min(neighbours, n_eigenvectors, features[:1].size) < 1 or len(features) <= most:
         raise ValueError(
             f"A graph with {neighbours} neighbours and {n_eigenvectors} eigenvectors needs at "
             f"least one of each, and more images than that, with features (N, Z); got "

@@ -8,6 +8,7 @@ To diffuse and to decide by turns is threshold dynamics, the MBO scheme (Garcia-
 2014); the condition on the class sizes is that of Jacobs, Merkurjev & Esedoglu 2018.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -60,6 +61,10 @@ def spread_labels(
         raise ValueError(f"Each of the {n_classes} classes needs at least one label to spread.")
     if not 0 <= rows.min() <= rows.max() < n:
         raise ValueError(f"The labelled rows must lie in 0 to {n - 1}, the images of the graph.")
+    if len(schedule) == 0 or not all(
+        0 < time < math.inf for time in schedule
+    ):  # also false for NaN
+        raise ValueError(f"The schedule {schedule} must be one or more positive, finite times.")
     scores = torch.zeros(n, n_classes)
     scores[rows] = F.one_hot(labels, n_classes).float()
     for time in schedule:
@@ -76,7 +81,12 @@ def sinkhorn(scores: Tensor, iterations: int = 20) -> Tensor:
     So every class gets the same share of the images. Raises ValueError where a score is not
     positive. Sinkhorn & Knopp 1967.
     """
-    if not (scores.min() > 0 and scores.max() < torch.inf):  # also false for NaN
+    if scores.ndim != 2 or scores.numel() == 0 or iterations < 1:
+        raise ValueError(
+            f"Scores (N, C) and at least one iteration are needed, not {tuple(scores.shape)} and "
+            f"{iterations}."
+        )
+    if not (scores.min() > 0 and scores.max() < math.inf):  # also false for NaN
         raise ValueError("Only positive, finite scores can be normalised.")
     n, n_classes = scores.shape
     columns = torch.ones(n_classes)

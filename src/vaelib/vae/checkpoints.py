@@ -146,7 +146,7 @@ def load(config: Config, dataset: Dataset) -> Checkpoint:
             "content does not have the checksum that it names."
         )
     try:
-        saved = json.loads(text["identity"])
+        saved = dict(json.loads(text["identity"]))
         history = [EpochRecord(*record) for record in json.loads(text["history"])]
         weights: dict[int, Weights] = {}
         for key, value in tensors.items():

@@ -149,17 +149,21 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     all samples. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
     unless 1 ≤ k ≤ K.
     """
+    if log_weights.ndim != 2 or not 1 <= k <= log_weights.shape[1]:
+        raise ValueError(
+            f"k = {k} must lie between 1 and the number of samples K, with log-weights (B, K); "
+            f"got {tuple(log_weights.shape)}."
+        )
     n_samples = log_weights.shape[1]
-    if not 1 <= k <= n_samples:
-        raise ValueError(f"k = {k} must lie between 1 and the number of samples, {n_samples}.")
     groups = log_weights[:, : n_samples // k * k].unflatten(1, (-1, k))  # (B, K / k, k)
     return (groups.logsumexp(dim=2) - math.log(k)).mean(dim=1)
 
 
 def _check_same_shape(first: Tensor, second: Tensor) -> None:
     """Refuse what would be broadcast silently, to a wrong number."""
-    if first.shape != second.shape or first.ndim != 2:
+    floats = first.is_floating_point() and second.is_floating_point()
+    if first.shape != second.shape or first.ndim != 2 or not floats:
         raise ValueError(
-            "Expected two tensors of one shape (B, ·), got "
-            f"{tuple(first.shape)} and {tuple(second.shape)}."
+            f"Expected two float tensors of one shape (B, ·), got {first.dtype} of shape "
+            f"{tuple(first.shape)} and {second.dtype} of shape {tuple(second.shape)}."
         )

@@ -66,8 +66,9 @@ class Config:
                 raise ValueError(f"{count} is {value}, and must be a whole number from 1 on.")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate is {self.learning_rate}: choose a positive number.")
-        for epoch in (*self.keep, self.binarise_from or 1):
-            if not 1 <= epoch <= self.epochs:
+        binarise_from = () if self.binarise_from is None else (self.binarise_from,)
+        for epoch in (*self.keep, *binarise_from):
+            if epoch not in range(1, self.epochs + 1):
                 raise ValueError(
                     f"keep and binarise_from name epochs, in 1 to {self.epochs}; got {epoch}."
                 )
@@ -175,7 +176,7 @@ def train_epochs(
             loss = -terms.elbo.mean()
             optimizer.zero_grad()
             loss.backward()
-            _check_finite(loss.item(), f"at step {step} of epoch {epoch}", config)
+            _check_finite(-loss.item(), f"at step {step} of epoch {epoch}", config)
             optimizer.step()
             scheduler.step()
             sums += torch.stack([term.detach().sum() for term in terms]).cpu()
