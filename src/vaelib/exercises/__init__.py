@@ -11,7 +11,7 @@ from vaelib.exercises.classifier import (
     check_test_features,
 )
 from vaelib.exercises.data import check_baseline, check_log_likelihood, check_pixels, check_splits
-from vaelib.exercises.latent import check_active_units, check_alignment, check_neighbour_accuracy
+from vaelib.exercises.latent import check_active_units, check_alignment, check_knn_accuracy
 from vaelib.exercises.vae import check_kl, check_loss, check_sample, check_weighted_training
 from vaelib.exercises.verdict import Verdict
 
@@ -24,9 +24,9 @@ __all__ = [
     "check_few_labels",
     "check_half_width",
     "check_kl",
+    "check_knn_accuracy",
     "check_log_likelihood",
     "check_loss",
-    "check_neighbour_accuracy",
     "check_pixels",
     "check_sample",
     "check_splits",

@@ -5,49 +5,51 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.distributions import Normal
 
-from vaelib.classifier.few_labels import interval_95
-from vaelib.classifier.logistic import fit_logistic_regression
+from vaelib.classifier.few_labels import half_width
 from vaelib.data.splits import Dataset, Split, balanced_subset
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
-from vaelib.latent import FloatArray, Posterior
 
 GAIN_BAR = 0.05  # over logistic regression on the same labels
 
 
 @checker
-def check_test_features(features: Callable[[Posterior], FloatArray]) -> str:
+def check_test_features(features: Callable[[Normal], Tensor]) -> str:
     """Check q_φ(z|x) of the test images → what the classifier should be given of them, (N, Z)."""
-    generator = np.random.default_rng(0)
-    mean = generator.standard_normal((50, 4), dtype=np.float32)
-    posterior = Posterior(mean, generator.standard_normal((50, 4), dtype=np.float32) - 2)
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.randn(50, 4, generator=generator)
+    log_variance = torch.randn(50, 4, generator=generator) - 2
+    posterior = Normal(mean, torch.exp(0.5 * log_variance))
+    how_sure = "which says how sure the encoder is, not where the image lies."
     mistakes = {
-        "That is log σ², which says how sure the encoder is, not where the image lies.": (
-            torch.from_numpy(posterior.log_variance)
-        ),
-        "That is a draw: it adds the encoder's own uncertainty to every image. What is its "
-        "centre?": torch.from_numpy(posterior.sample(seed=0)),
+        f"That is σ, {how_sure}": posterior.stddev,
+        f"That is σ², {how_sure}": posterior.variance,
+        f"That is log σ², {how_sure}": log_variance,
     }
-    answer = as_tensor(attempt(features, posterior))
-    again = as_tensor(attempt(features, posterior))
+    answer, again = (as_tensor(attempt(features, posterior)) for _ in range(2))
     if not torch.equal(answer, again):
+        raise Hint("Two calls give two answers: that is a sample. At test, noise gains nothing.")
+    if answer.shape == mean.shape and 0.8 < ((answer - mean) / posterior.stddev).std() < 1.2:
         raise Hint(
-            "Two calls give two answers: that is a draw. At test nothing is gained by noise."
+            "That is a sample: it adds the encoder's own uncertainty to every image. What is its "
+            "centre?"
         )
-    compare(answer, torch.from_numpy(mean), mistakes, 1e-5)
-    return "Right: the mean, three points better at test than a draw."
+    compare(answer, mean, mistakes, 1e-5)
+    return "Right: the mean, three points better at test than a sample."
 
 
 @checker
-def check_half_width(half_width: Callable[[list[float]], float]) -> str:
-    """Check scores of a few draws → half the 95 % interval of their mean."""
+def check_half_width(attempted: Callable[[list[float]], float]) -> str:
+    """Check accuracies with a few random label sets → half the 95 % interval of their mean."""
     scores = [0.71, 0.78, 0.74, 0.80, 0.69]
     n, spread = len(scores), np.std(scores, ddof=1)
-    right = interval_95(scores)
+    right = half_width(scores)
     student = right / (spread / n**0.5)
     values = {
-        "That is the spread of single draws; the mean of n is steadier by √n.": student * spread,
-        "1.96 is for a spread that is known. Estimated from five draws it is uncertain itself: "
+        "That is the spread of single scores; the mean of n is steadier by √n.": student * spread,
+        "1.96 is for a spread that is known. Estimated from five scores it is uncertain itself: "
         "use Student's t, scipy.stats.t.ppf(0.975, n − 1).": 1.96 * spread / n**0.5,
         "The spread is divided by n where n − 1 belongs: np.std(scores, ddof=1).": (
             student * np.std(scores) / n**0.5
@@ -58,8 +60,8 @@ def check_half_width(half_width: Callable[[list[float]], float]) -> str:
         "That is the whole interval: half of it goes to either side.": 2 * right,
     }
     mistakes = {hint: torch.tensor(float(value)) for hint, value in values.items()}
-    compare(attempt(half_width, scores), torch.tensor(right), mistakes, 1e-3)
-    return f"Right: ± {right:.3f} from five draws."
+    compare(attempt(attempted, scores), torch.tensor(right), mistakes, 1e-3)
+    return f"Right: ± {right:.3f} from five scores."
 
 
 @checker
@@ -74,7 +76,7 @@ def check_features(build: Callable[[Split, Split], tuple[object, object]], datas
     shuffled, _ = _features(build, Split(train.images, train.labels[order]), test)
     again, _ = _features(build, train, test)
     if not _same(features, again):
-        raise Hint("Two calls give two answers: fix the seed, or use means in place of draws.")
+        raise Hint("Two calls give two answers: fix the seed, or use means in place of samples.")
     if not _same(features, shuffled):
         raise Hint(
             "The features change when the labels are shuffled: the encoder has used the labels. "
@@ -110,37 +112,37 @@ def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 @checker
 def check_few_labels(
-    predict: Callable[[FloatArray, NDArray[np.int64], NDArray[np.int64], FloatArray], object],
-    features: FloatArray,
-    labels: torch.Tensor,
-    new_features: FloatArray,
-    new_labels: torch.Tensor,
+    predict: Callable[[Tensor, Tensor, Tensor, Tensor], object],
+    features: Tensor,
+    labels: Tensor,
+    new_features: Tensor,
+    new_labels: Tensor,
     n_images: int = 3000,
 ) -> str:
     """Check (features, chosen, labels of the chosen, new features) → classes of the new ones.
 
-    Five labels a class are given, or as many as the rarest has. The bar is logistic regression
-    on the same, plus five points.
+    Five labels of each class are given, or as many as the rarest has. The bar is logistic
+    regression on the same, plus five points.
     """
+    from sklearn.linear_model import LogisticRegression
+
     gains, scores = [], []
     half = min(1000, len(new_labels) // 2)
-    for draw in range(2):
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(draw))
+    for seed in range(2):
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
         order = order[:n_images]
-        crowd, truth = features[order.numpy()], labels[order]
+        unlabelled, truth = features[order], labels[order]
         counts = truth.unique(return_counts=True)[1]
-        chosen = balanced_subset(truth, min(5, int(counts.min())) * len(counts), seed=draw)
-        few = truth[chosen]
-        new = slice(half * draw, half * draw + half)
-        answer = attempt(predict, crowd, chosen.numpy(), few.numpy(), new_features[new])
-        answer = as_tensor(answer)
+        chosen = balanced_subset(truth, min(5, int(counts.min())) * len(counts), seed)
+        few, new = truth[chosen], slice(half * seed, half * seed + half)
+        answer = as_tensor(attempt(predict, unlabelled, chosen, few, new_features[new]))
         if answer.shape != new_labels[new].shape:
             raise Hint(
                 f"Return one class for each new image, ({half},), not {tuple(answer.shape)}."
             )
-        line = fit_logistic_regression(crowd[chosen.numpy()], few)
+        baseline = LogisticRegression(max_iter=1000).fit(unlabelled[chosen], few)
         scores.append((answer == new_labels[new]).float().mean().item())
-        gains.append(scores[-1] - line.score(new_features[new], new_labels[new].numpy()))
+        gains.append(scores[-1] - baseline.score(new_features[new], new_labels[new]))
     if max(scores) < 0.15:
         raise Hint(
             "That is what guessing gives: are `labels` those of the rows `chosen`, in order?"
@@ -152,6 +154,6 @@ def check_few_labels(
             "unlabelled rows of `features` been used? Neighbours share their class."
         )
     return (
-        f"{np.mean(scores):.1%} with {len(few)} labels, {100 * np.mean(gains):.1f} points above a "
-        "straight line: the unlabelled images have been used twice."
+        f"{np.mean(scores):.1%} with {len(few)} labels, {100 * np.mean(gains):.1f} points above "
+        "logistic regression: the unlabelled images have been used twice."
     )

@@ -13,7 +13,7 @@ from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
 
 N_OFFICIAL_TRAINING = 60_000
 N_ALL = 70_000
-# a straight line through raw pixels names about 75 % with 100 labels
+# logistic regression on raw pixels reaches about 75 % with 100 labels
 BASELINE_BAR = 0.80
 
 
@@ -31,7 +31,7 @@ def check_pixels(to_pixels_: Callable[[Tensor], Tensor]) -> str:
         "That is one long row for all images: keep the first dimension.": right.flatten(),
     }
     compare(attempt(to_pixels_, images), right, mistakes, 1e-5)
-    return "Right: pixels in [0, 1], one row an image."
+    return "Right: pixels in [0, 1], one row per image."
 
 
 @checker
@@ -72,17 +72,18 @@ def check_log_likelihood(log_likelihood: Callable[[Tensor, Tensor], Tensor]) -> 
     logits = torch.randn(4, 784, generator=generator)
     terms = -F.binary_cross_entropy_with_logits(logits, pixels, reduction="none")  # (4, 784)
     right = terms.sum(dim=1)
-    chances = logits.sigmoid()
+    probabilities = logits.sigmoid()
     mistakes = {
-        "The sign is turned: a log-likelihood of coins is negative; the loss is its negative.": (
-            -right
-        ),
+        "The sign is turned: the log-likelihood of Bernoulli pixels is negative; the loss is its "
+        "negative.": -right,
         "That is the mean over the 784 pixels: independent pixels multiply, so their logarithms "
         "add up. Use the sum.": terms.mean(dim=1),
         "The mean over pixels, and the sign is turned as well.": -terms.mean(dim=1),
         "That is one number for the whole batch: sum over the pixels only, dim=1.": terms.sum(),
-        "That is one value a pixel: sum over the pixels, dim=1.": terms,
-        "Ink is counted and paper is not: add (1 − x) log(1 − p).": (pixels * chances.log()).sum(1),
+        "That is one value per pixel: sum over the pixels, dim=1.": terms,
+        "Ink is counted and paper is not: add (1 − x) log(1 − p).": (
+            pixels * probabilities.log()
+        ).sum(dim=1),
         "The logits were taken for probabilities: p is their sigmoid.": (
             pixels * logits.log() + (1 - pixels) * (1 - logits).log()
         ).sum(dim=1),
@@ -100,15 +101,15 @@ def check_log_likelihood(log_likelihood: Callable[[Tensor, Tensor], Tensor]) -> 
 
 @checker
 def check_baseline(
-    classify: Callable[[Tensor, Tensor, Tensor], object], dataset: Dataset, n_draws: int = 3
+    classify: Callable[[Tensor, Tensor, Tensor], object], dataset: Dataset, n_label_sets: int = 3
 ) -> str:
     """Check a classifier (images, their labels, new images) → classes: ten labels of each class."""
     scores, n_labels = [], 10 * len(dataset.classes)
-    for draw in range(n_draws):
-        labelled = dataset.train[balanced_subset(dataset.train.labels, n_labels, seed=100 + draw)]
-        generator = torch.Generator().manual_seed(draw)
+    for seed in range(n_label_sets):
+        labelled = dataset.train[balanced_subset(dataset.train.labels, n_labels, seed=100 + seed)]
+        generator = torch.Generator().manual_seed(seed)
         new = dataset.test[torch.randperm(len(dataset.test), generator=generator)[:2000]]
-        scores.append(_score(classify, labelled, new))
+        scores.append(_accuracy(classify, labelled, new))
     if max(scores) < 0.15:
         raise Hint(
             f"{np.mean(scores):.1%} is what guessing gives. Either nothing was learned, or the "
@@ -116,16 +117,18 @@ def check_baseline(
         )
     if np.mean(scores) < BASELINE_BAR:
         raise Hint(
-            f"{np.mean(scores):.1%} over {n_draws} draws; the bar is {BASELINE_BAR:.0%}. What do "
-            f"you know of handwriting that {n_labels} images cannot teach? Look into vaelib.deskew."
+            f"{np.mean(scores):.1%} over {n_label_sets} random label sets; the bar is "
+            f"{BASELINE_BAR:.0%}. What do you know of handwriting that {n_labels} images cannot "
+            "teach? Look into vaelib.data.deskew."
         )
     return (
-        f"{np.mean(scores):.1%} over {n_draws} draws of {n_labels} labels: well above the baseline."
+        f"{np.mean(scores):.1%} over {n_label_sets} random sets of {n_labels} labels: well above "
+        "the baseline."
     )
 
 
-def _score(classify: Callable[..., object], labelled: Split, new: Split) -> float:
-    """Return the share of right answers. Raises Hint where they hang together with one another."""
+def _accuracy(classify: Callable[..., object], labelled: Split, new: Split) -> float:
+    """Return the accuracy. Raises Hint where an answer depends on the other new images."""
     answer = as_tensor(attempt(classify, labelled.images, labelled.labels, new.images))
     if answer.shape != new.labels.shape:
         raise Hint(

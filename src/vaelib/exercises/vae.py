@@ -1,15 +1,15 @@
-"""Exercises of notebook 2: the draw, the KL, the loss, a weighted objective."""
+"""Exercises of notebook 2: the sample, the KL, the loss, a weighted objective."""
 
 import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Normal, kl_divergence
 
 from vaelib.exercises.verdict import Hint, attempt, checker, compare
 from vaelib.vae.models import VAE
-from vaelib.vae.objective import bernoulli_log_likelihood, gaussian_kl_per_latent, sample_latent
-from vaelib.vae.training import mean_elbo_terms
+from vaelib.vae.objective import bernoulli_log_likelihood, gaussian_kl, mean_elbo, sample_latent
 
 
 def _posterior(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -20,43 +20,41 @@ def _posterior(seed: int = 0) -> tuple[Tensor, Tensor]:
 
 @checker
 def check_sample(sample: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
-    """Check mean, log-variance and noise, each (B, Z) → the draw z, (B, Z)."""
+    """Check mean, log-variance and noise, each (B, Z) → the sample z, (B, Z)."""
     mean, log_variance = (part.requires_grad_() for part in _posterior())
     noise = torch.randn(6, 30, generator=torch.Generator().manual_seed(1))
     answer = attempt(sample, mean, log_variance, noise)
     mistakes = {
         "That is μ + exp(log σ²) ε, which scales by the variance: σ is its square root, "
         "exp(½ log σ²).": mean + log_variance.exp() * noise,
-        "log σ² was taken for σ, so that the draw is scaled by a number that may be negative.": (
+        "log σ² was taken for σ, so that the noise is scaled by a number that may be negative.": (
             mean + log_variance * noise
         ),
         "ε is added as it is: scale it by σ first.": mean + noise,
-        "The noise is missing: this is the mean, not a draw.": mean,
-        "μ is missing: the draw lies around 0.": torch.exp(0.5 * log_variance) * noise,
+        "The noise is missing: this is the mean, not a sample.": mean,
+        "μ is missing: the sample lies around 0.": torch.exp(0.5 * log_variance) * noise,
         "The spread is inverted, 1/σ in place of σ: the sign of the exponent.": (
             mean + torch.exp(-0.5 * log_variance) * noise
         ),
     }
-    right = mean + torch.exp(0.5 * log_variance) * noise
-    compare(
-        answer, right.detach(), {hint: wrong.detach() for hint, wrong in mistakes.items()}, 1e-5
-    )
+    compare(answer, mean + torch.exp(0.5 * log_variance) * noise, mistakes, 1e-5)
     if not answer.requires_grad:
         raise Hint("The numbers are right, but no gradient passes: there is a detach or no_grad.")
-    slopes = torch.autograd.grad(answer.sum(), (mean, log_variance), allow_unused=True)
-    for slope, name in zip(slopes, ("μ", "log σ²"), strict=True):
-        if slope is None or not slope.any():
+    gradients = torch.autograd.grad(answer.sum(), (mean, log_variance), allow_unused=True)
+    for gradient, name in zip(gradients, ("μ", "log σ²"), strict=True):
+        if gradient is None or not gradient.any():
             raise Hint(
                 f"The numbers are right, but no gradient reaches {name}: nothing would learn it."
             )
-    return "Right: a draw whose gradient reaches μ and log σ²."
+    return "Right: a sample whose gradient reaches μ and log σ²."
 
 
 @checker
 def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> str:
     """Check mean, log-variance (B, Z) → KL to the standard Gaussian in nats, (B,)."""
     mean, log_variance = _posterior()
-    terms = gaussian_kl_per_latent(mean, log_variance)  # (B, Z)
+    posterior = Normal(mean, torch.exp(0.5 * log_variance))
+    terms = kl_divergence(posterior, Normal(0.0, 1.0))  # (B, Z)
     right = terms.sum(dim=1)
     with_deviation = 0.5 * (mean**2 + torch.exp(0.5 * log_variance) - 1 - log_variance).sum(dim=1)
     without_square = 0.5 * (mean + log_variance.exp() - 1 - log_variance).sum(dim=1)
@@ -69,25 +67,27 @@ def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> str:
         "The term σ² is exp(log σ²); exp(½ log σ²) is σ.": with_deviation,
         "μ enters squared: a mean of −1 is as far from 0 as a mean of 1.": without_square,
         "That is one number for the whole batch: sum over the latents only, dim=1.": terms.sum(),
-        "That is the mean over the batch: keep one value an image.": right.mean(),
-        "That is one value a latent: sum over them, dim=1.": terms,
+        "That is the mean over the batch: keep one value per image.": right.mean(),
+        "That is one value per latent: sum over them, dim=1.": terms,
     }
     compare(attempt(kl, mean, log_variance), right, mistakes, 1e-4)
-    return "Right: zero where the guess is the prior, and more nats the more it says."
+    return (
+        "Right: zero where the approximate posterior is the prior, and more nats the more it says."
+    )
 
 
 @checker
 def check_loss(loss: Callable[[nn.Module, Tensor, torch.Generator], Tensor]) -> str:
     """Check model, pixels (B, 784), generator → the number that Adam should make smaller."""
-    torch_state = torch.random.get_rng_state()
-    torch.manual_seed(0)
-    model = VAE(latent_size=5, hidden_size=16)
-    torch.random.set_rng_state(torch_state)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = VAE(latent_size=5, hidden_size=16)
     pixels = torch.rand(8, 784, generator=torch.Generator().manual_seed(1))
     mean, log_variance = model.encode(pixels)
     z = sample_latent(mean, log_variance, torch.Generator().manual_seed(2))
-    reconstruction = bernoulli_log_likelihood(model.decode(z), pixels).detach()  # (B,)
-    kl = gaussian_kl_per_latent(mean, log_variance).sum(dim=1).detach()  # (B,)
+    reconstruction = bernoulli_log_likelihood(model.decode(z), pixels)  # (B,)
+    kl = gaussian_kl(mean, log_variance)  # (B,)
+    of_mean = bernoulli_log_likelihood(model.decode(mean), pixels)  # (B,)
     mistakes = {
         "That is the ELBO itself. Adam makes its number smaller: turn the sign.": (
             reconstruction - kl
@@ -105,12 +105,11 @@ def check_loss(loss: Callable[[nn.Module, Tensor, torch.Generator], Tensor]) -> 
         "That is the sum over the batch: the step would grow with the batch. Mean over images.": (
             kl - reconstruction
         ).sum(),
-        "That is one value an image: Adam needs one number, their mean.": kl - reconstruction,
+        "That is one value per image: Adam needs one number, their mean.": kl - reconstruction,
+        "The mean was decoded in place of a sample: the encoder would never learn what its "
+        "variance is for.": (kl - of_mean).mean(),
     }
     answer = attempt(loss, model, pixels, torch.Generator().manual_seed(2))
-    on_mean = (kl - bernoulli_log_likelihood(model.decode(mean), pixels).detach()).mean()
-    mistakes["The mean was decoded in place of a draw: the encoder would never learn what its "
-             "variance is for."] = on_mean  # fmt: skip
     compare(answer, (kl - reconstruction).mean(), mistakes, 1e-5)
     if not isinstance(answer, Tensor) or not answer.requires_grad:
         raise Hint("The number is right, but it carries no gradient: do not call .item() on it.")
@@ -126,7 +125,7 @@ def check_weighted_training(
     heavy_model = attempt(train, images, heavy)
     if light_model is heavy_model:
         raise Hint("Both trainings return the same model: build a new one inside the function.")
-    light, weighted = (mean_elbo_terms(model, images) for model in (light_model, heavy_model))
+    light, weighted = (mean_elbo(model, images) for model in (light_model, heavy_model))
     if light.reconstruction < -784 * math.log(2) * 0.6:
         raise Hint(
             f"With β = 1 the reconstruction is {light.reconstruction:.0f} nats: the model has "

@@ -69,11 +69,11 @@ def compare(
     `mistakes` maps each hint to what the answer would be. Where none fits, the hint names the
     shape or the numbers.
     """
-    found = as_tensor(answer)
+    found, right = as_tensor(answer), right.detach()
     if _close(found, right, tolerance):
         return
     for hint, wrong in mistakes.items():
-        if _close(found, wrong, tolerance):
+        if _close(found, wrong.detach(), tolerance):
             raise Hint(hint)
     if not torch.isfinite(found.double()).all():
         raise Hint(

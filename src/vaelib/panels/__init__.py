@@ -6,6 +6,6 @@ widgets shows, and a `live` one of ipywidgets. Each answer takes well under a te
 
 from vaelib.panels.digits import Answer, DigitPanel
 from vaelib.panels.latents import LatentPanel
-from vaelib.panels.showing import STILL, Panel, show_panel
+from vaelib.panels.showing import STILL, show_panel
 
-__all__ = ["STILL", "Answer", "DigitPanel", "LatentPanel", "Panel", "show_panel"]
+__all__ = ["STILL", "Answer", "DigitPanel", "LatentPanel", "show_panel"]

@@ -2,83 +2,89 @@
 
 import html
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import ipywidgets
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaelib.data.image_files import centre
-from vaelib.data.images import IMAGE_SHAPE, to_pixels
 from vaelib.data.splits import Split
 from vaelib.latent import FloatArray, encode
 from vaelib.panels.drawing_pad import DRAWING_PAD, ink_from_text
-from vaelib.panels.pictures import as_html, draw, image_as_html
+from vaelib.panels.showing import decode_image, image_html
 from vaelib.plots.classes import draw_classes
-from vaelib.plots.style import BLUE, GREY, INK, RED
+from vaelib.plots.pictures import draw_picture
+from vaelib.plots.style import BLUE, GREY, INK, PALE, RED, caption_below, rendered, title_above
+from vaelib.vae.models import VAE
 
-if TYPE_CHECKING:
-    from ipywidgets import Widget
+WARNING = "This image is unlike those the model was trained on: do not trust what it says."
 
 
 class Answer(NamedTuple):
     """What the model says of an image."""
 
-    reconstruction: FloatArray  # (28, 28) in [0, 1]
+    reconstruction: Tensor  # (28, 28) in [0, 1]
     place: NDArray[np.float64]  # (2,) in the latent picture
     probabilities: NDArray[np.float64]  # (C,)
+    out_of_distribution: bool
 
 
 class DigitPanel:
     """An image, picked or drawn: its reconstruction, its place among others, its probable class.
 
     The latent picture shows the two directions of the latent space in which the classes of
-    `known` lie farthest apart (linear discriminant analysis), so that a new image has a place.
+    `labelled` lie farthest apart (linear discriminant analysis), so that a new image has a place.
 
     Parameters
     ----------
     model : a trained VAE.
-    probabilities : latent means (N, Z) → class probabilities (N, C).
-    known : images with labels, for the latent picture.
+    probabilities : latent means (N, Z) → class probabilities (N, C); the `predict_proba` of a
+        classifier of scikit-learn's.
+    labelled : images with labels, for the latent picture.
     images : uint8 (N, 28, 28), those that can be picked.
     classes : the classes' names.
     first : the number of the image that is shown first.
+    detect : uint8 (N, 28, 28) → (N,) of bool, whether an image is out of distribution; the panel
+        then says so.
     """
 
     def __init__(
         self,
-        model: nn.Module,
-        probabilities: Callable[[FloatArray], NDArray[np.float64]],
-        known: Split,
+        model: VAE,
+        probabilities: Callable[[FloatArray], ArrayLike],
+        labelled: Split,
         images: Tensor,
         classes: Sequence[str],
         first: int = 0,
+        detect: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         from sklearn.decomposition import PCA
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-        self.model, self.probabilities = model, probabilities
+        self.model, self.probabilities, self.detect = model, probabilities, detect
         self.images, self.classes, self.first = images, classes, first
-        means = encode(model, known.images).mean
+        means, self.labels = encode(model, labelled.images).mean.numpy(), labelled.labels
         # two classes lie apart in one direction only
-        apart = LinearDiscriminantAnalysis if len(known.labels.unique()) > 2 else PCA
-        self.map = apart(n_components=2).fit(means, known.labels)
-        self.places = self.map.transform(means).astype(np.float32)  # (N, 2)
-        self.labels = known.labels
-        self._background, self._to_picture = self._draw_background()
+        apart = LinearDiscriminantAnalysis if len(self.labels.unique()) > 2 else PCA
+        self.projection = apart(n_components=2).fit(means, self.labels)
+        self.places = self.projection.transform(means).astype(np.float32)  # (N, 2)
+        self._background, self._to_dots = self._draw_background()
 
-    @torch.inference_mode()
     def answer(self, image: Tensor) -> Answer:
         """Encode, decode, place and name one image: uint8 (28, 28)."""
-        device = next(self.model.parameters()).device
-        mean, _ = self.model.encode(to_pixels(image[None]).to(device))  # (1, Z)
-        decoded = self.model.decode(mean).sigmoid().view(IMAGE_SHAPE).cpu().numpy()
-        features = mean.cpu().numpy()
-        return Answer(decoded, self.map.transform(features)[0], self.probabilities(features)[0])
+        mean = encode(self.model, image[None]).mean  # (1, Z)
+        features = mean.numpy()
+        return Answer(
+            decode_image(self.model, mean[0]),
+            self.projection.transform(features)[0],
+            np.asarray(self.probabilities(features))[0],
+            self.detect is not None and bool(self.detect(image[None])[0]),
+        )
 
     def still(self) -> Figure:
         """Show the answer for the image that is shown first."""
@@ -86,8 +92,7 @@ class DigitPanel:
         answer = self.answer(image)
         figure = Figure(figsize=(11, 4.2), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=[1, 2.4, 1.6])
-        pair = np.concatenate([image.numpy() / 255, answer.reconstruction])
-        draw(left, pair)
+        draw_picture(left, torch.cat([image / 255, answer.reconstruction]))
         left.set_title("image, and decoded", fontsize=12, weight="normal")
         draw_classes(middle, self.places, self.labels, self.classes, size=4, fontsize=13)
         middle.plot(*answer.place, marker="X", markersize=15, color=RED, markeredgecolor="white")
@@ -96,35 +101,34 @@ class DigitPanel:
         right.set(xlabel="probability", xlim=(0, 1), ylabel="class")
         right.invert_yaxis()
         named = self.classes[answer.probabilities.argmax()]
-        figure.suptitle(
-            f"The cross is where this image lies; it is named {named}", x=0.01, ha="left"
-        )
+        title_above(figure, f"The cross is where this image lies; it is named {named}")
+        if answer.out_of_distribution:
+            caption_below(figure, WARNING)
         return figure
 
-    def live(self) -> "Widget":
+    def live(self) -> ipywidgets.Widget:
         """Return a slider to pick an image, a pad to draw one, and the answer beside them."""
-        import ipywidgets
-
-        pick = ipywidgets.IntSlider(
-            self.first, min=0, max=len(self.images) - 1, description="test image"
-        )
+        last = len(self.images) - 1
+        pick = ipywidgets.IntSlider(self.first, min=0, max=last, description="test image")
         pad = ipywidgets.HTML(DRAWING_PAD)
         drawn = ipywidgets.Textarea(layout={"display": "none"})
-        seen, decoded, place, bars = (ipywidgets.HTML() for _ in range(4))
+        warning, seen, decoded, place, bars = (ipywidgets.HTML() for _ in range(5))
 
         def look_at(image: Tensor) -> None:
             answer = self.answer(image)
-            seen.value = as_html(image.numpy() / 255, "the image", width=168)
-            decoded.value = as_html(answer.reconstruction, "the image, decoded", width=168)
-            place.value = image_as_html(
-                self.placed(answer.place), "a cross where the image lies among others", width=380
+            warning.value = _warning(answer.out_of_distribution)
+            seen.value = image_html(image / 255, "the image", width=168)
+            decoded.value = image_html(answer.reconstruction, "the image, decoded", width=168)
+            picture = self.placed(answer.place)
+            place.value = image_html(
+                picture, "a cross where the image lies among others", width=380
             )
             bars.value = _bars(self.classes, answer.probabilities)
 
         pick.observe(lambda change: look_at(self.images[change["new"]]), "value")
         drawn.observe(lambda change: look_at(centre(ink_from_text(change["new"]))), "value")
         look_at(self.images[self.first])
-        pad_box = ipywidgets.VBox([pick, pad, drawn], layout={"min_width": "330px"})
+        pad_box = ipywidgets.VBox([pick, pad, drawn, warning], layout={"min_width": "330px"})
         pad_box.add_class("vaelib-pad")
         pair = ipywidgets.VBox([seen, decoded], layout={"min_width": "190px"})
         return ipywidgets.HBox([pad_box, pair, place, bars])
@@ -132,7 +136,7 @@ class DigitPanel:
     def placed(self, place: NDArray[np.float64]) -> Image.Image:
         """Return the latent picture with a cross at `place` (2,)."""
         picture = self._background.copy()
-        x, y = np.clip(self._to_picture(place), 8, np.array(picture.size) - 8)
+        x, y = np.clip(self._to_dots(place), 8, np.array(picture.size) - 8)
         pen = ImageDraw.Draw(picture)
         for width, colour in ((9, "white"), (5, RED)):
             pen.line((x - 9, y - 9, x + 9, y + 9), fill=colour, width=width)
@@ -145,23 +149,26 @@ class DigitPanel:
         ax = figure.add_axes((0, 0, 1, 1))
         draw_classes(ax, self.places, self.labels, self.classes, size=5, fontsize=15)
         ax.set(xlabel="", ylabel="", aspect="auto")
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        background = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        height = background.size[1]
+        background = rendered(figure)
 
-        def to_picture(place: NDArray[np.float64]) -> NDArray[np.float64]:
+        def to_dots(place: NDArray[np.float64]) -> NDArray[np.float64]:
             x, y = ax.transData.transform(place)
-            return np.array([x, height - y])
+            return np.array([x, background.height - y])
 
-        return background, to_picture
+        return background, to_dots
+
+
+def _warning(out_of_distribution: bool) -> str:
+    words = WARNING if out_of_distribution else ""
+    style = f"color:{RED};font-weight:bold;width:300px;line-height:1.4"
+    return f'<p role="status" style="{style}">{words}</p>'
 
 
 def _bars(classes: Sequence[str], probabilities: NDArray[np.float64]) -> str:
     """Return the class probabilities as bars in HTML, the largest in blue."""
     rows = []
     for name, probability in zip(classes, probabilities, strict=True):
-        colour = BLUE if probability == probabilities.max() else "#b8b8b8"
+        colour = BLUE if probability == probabilities.max() else PALE
         rows.append(
             f'<tr><td style="color:{INK};padding-right:6px">{html.escape(name)}</td>'
             f'<td style="width:150px">'

@@ -1,20 +1,17 @@
 """Sliders for the latents of one image."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
+import ipywidgets
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
-from vaelib.data.images import IMAGE_SHAPE
-from vaelib.latent import FloatArray, encode
-from vaelib.panels.pictures import as_html, draw
-from vaelib.plots.style import BLUE
-
-if TYPE_CHECKING:
-    from ipywidgets import Widget
+from vaelib.latent import encode
+from vaelib.panels.showing import decode_image, image_html
+from vaelib.plots.pictures import draw_picture
+from vaelib.plots.style import BLUE, title_above
+from vaelib.vae.models import VAE
 
 REACH = 3.0  # of a slider, in standard deviations of the prior
 
@@ -29,55 +26,47 @@ class LatentPanel:
     units : the latents that get a slider, in order.
     """
 
-    def __init__(self, model: nn.Module, image: Tensor, units: Sequence[int]) -> None:
+    def __init__(self, model: VAE, image: Tensor, units: Sequence[int]) -> None:
         self.model = model
-        self.image = image
         self.units = [int(unit) for unit in units]
-        self.start = encode(model, image[None]).mean[0]  # (Z,)
+        self.start = encode(model, image[None]).mean[0].clone()  # (Z,)
 
-    @torch.inference_mode()
-    def decoded(self, values: Sequence[float]) -> FloatArray:
-        """Return the picture (28, 28) in [0, 1] with the sliders at these values."""
-        latent = torch.from_numpy(self.start.copy())[None]
-        latent[0, self.units] = torch.tensor(values, dtype=latent.dtype)
-        device = next(self.model.parameters()).device
-        return self.model.decode(latent.to(device)).sigmoid().view(IMAGE_SHAPE).cpu().numpy()
+    def decoded(self, values: Sequence[float]) -> Tensor:
+        """Return the image (28, 28) in [0, 1] with the sliders at these values."""
+        latent = self.start.clone()
+        latent[self.units] = torch.tensor(values, dtype=latent.dtype)
+        return decode_image(self.model, latent)
 
     def still(self) -> Figure:
         """Show the sliders where they start, and the first of them turned down and up."""
         figure = Figure(figsize=(10, 3.4), layout="constrained")
         left, *rest = figure.subplots(1, 4, width_ratios=[1.5, 1, 1, 1])
-        values = self.start[self.units]
-        left.hlines(range(len(values)), -REACH, REACH, color="#dddddd", linewidth=3)
-        left.plot(values, range(len(values)), "o", color=BLUE, markersize=9)
-        left.set_yticks(range(len(values)), [f"latent {unit}" for unit in self.units])
+        values, rows = self.start[self.units].tolist(), range(len(self.units))
+        left.hlines(rows, -REACH, REACH, color="#dddddd", linewidth=3)
+        left.plot(values, rows, "o", color=BLUE, markersize=9)
+        left.set_yticks(rows, [f"latent {unit}" for unit in self.units])
         left.set(xlabel="value, standard deviations of the prior")
         left.invert_yaxis()
-        for ax, first, name in zip(
-            rest, (values[0], -2.5, 2.5), ("as encoded", "", ""), strict=True
-        ):
-            draw(ax, self.decoded([first, *values[1:]]))
-            title = name or f"latent {self.units[0]} at {first:+.1f}".replace("-", "−")
-            ax.set_title(title, fontsize=12)
-        figure.suptitle("Turn a latent, and the digit bends", x=0.01, ha="left")
+        names = ["as encoded", *(f"latent {self.units[0]} at {end}" for end in ("−2.5", "+2.5"))]
+        for ax, first, name in zip(rest, (values[0], -2.5, 2.5), names, strict=True):
+            draw_picture(ax, self.decoded([first, *values[1:]]))
+            ax.set_title(name, fontsize=12)
+        title_above(figure, "Turn a latent, and the digit bends")
         return figure
 
-    def live(self) -> "Widget":
+    def live(self) -> ipywidgets.Widget:
         """Return a slider for each latent and the decoded digit, which follows them."""
-        import ipywidgets
-
+        starts = self.start[self.units].clamp(-REACH, REACH).tolist()
+        span = {"min": -REACH, "max": REACH, "step": 0.1}
         sliders = [
-            ipywidgets.FloatSlider(
-                float(np.clip(self.start[unit], -REACH, REACH)), min=-REACH, max=REACH, step=0.1,
-                description=f"latent {unit}",
-            )
-            for unit in self.units
-        ]  # fmt: skip
+            ipywidgets.FloatSlider(start, description=f"latent {unit}", **span)
+            for start, unit in zip(starts, self.units, strict=True)
+        ]
         picture = ipywidgets.HTML()
 
         def follow(_: object = None) -> None:
             decoded = self.decoded([slider.value for slider in sliders])
-            picture.value = as_html(decoded, "the digit that these latents decode to", width=224)
+            picture.value = image_html(decoded, "the digit that these latents decode to", width=224)
 
         for slider in sliders:
             slider.observe(follow, "value")

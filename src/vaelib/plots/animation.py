@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from vaelib.plots.classes import draw_classes
-from vaelib.plots.style import BLUE, GREY
+from vaelib.plots.style import BLUE, GREY, rendered
 
 SIZE = 5.6  # inches a side
 DOTS_PER_INCH = 120
@@ -86,13 +85,6 @@ def _frame(
     bar.set(xlim=(0, 1))
     bar.set_axis_off()
     return rendered(figure)
-
-
-def rendered(figure: Figure) -> Image.Image:
-    """Return a figure as an image, at its own dots per inch."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def _gif(images: Sequence[Image.Image], durations: Sequence[int]) -> bytes:

@@ -4,9 +4,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 # seaborn's palette "colorblind"; seaborn itself brings pandas, 95 MB, and is imported where used
 CLASS_COLOURS = [
@@ -125,3 +128,10 @@ def separate_labels(ax: Axes) -> None:
     lower, higher = sorted(ax.texts[-2:], key=lambda label: label.xy[1])
     higher.set_va("bottom")
     lower.set_va("top")
+
+
+def rendered(figure: Figure) -> Image.Image:
+    """Return a figure as an image, at its own dots per inch."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
