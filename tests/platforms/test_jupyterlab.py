@@ -10,7 +10,7 @@ import sys
 
 import nbformat
 import pytest
-from attempts import EXERCISES, LONG_MISTAKES, MISTAKES, checker_call, written_out
+from attempts import EXERCISES, MISTAKES, checker_call, written_out
 from bare import ROOT
 from browser import (
     chromium,
@@ -180,7 +180,7 @@ def wait_for_sliders(browser):
 
 def do_exercises(browser, stored):
     """Answer each exercise first with a usual mistake, then as its folded solution does."""
-    wrong = {name: attempt for name, attempt, _ in reversed(MISTAKES + LONG_MISTAKES)}
+    wrong = {name: next(iter(attempts)) for name, attempts in MISTAKES.items()}
     for number, cell in enumerate(code_cells(stored)):
         if "-try-" in cell.id:
             name = cell.id.replace("-try", "")

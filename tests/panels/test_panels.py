@@ -2,12 +2,16 @@ import base64
 import io
 import json
 import re
+import time
+from html.parser import HTMLParser
 
 import ipywidgets
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
 
 import vaelib
 from vaelib import notebook, panels
@@ -16,11 +20,13 @@ from vaelib.data.image_files import centre
 from vaelib.panels import digits as digits_panel
 from vaelib.panels import showing
 from vaelib.panels.drawing_pad import DRAWING_PAD, ink_from_text
+from vaelib.vae.out_of_distribution import Detector
+from vaelib.vae.training import Config
 
 
 @pytest.fixture(scope="module")
 def model():
-    return vaelib.Recipe("tiny", sizes={"latent_size": 6, "hidden_size": 16}).build().eval()
+    return Config("tiny", latent_size=6, hidden_size=16).build().eval()
 
 
 @pytest.fixture
@@ -30,17 +36,13 @@ def sliders(model, small):
 
 @pytest.fixture
 def digits(model, small):
-    def probabilities(means):
-        return np.exp(means[:, :3]) / np.exp(means[:, :3]).sum(axis=1, keepdims=True)
-
-    known = small.train[small.train.labels < 3]
+    labelled = small.train[small.train.labels < 3]
+    features = vaelib.encode(model, labelled.images).mean
+    classifier = LogisticRegression(max_iter=1000).fit(features, labelled.labels)
     return panels.DigitPanel(
-        model, probabilities, known, small.test.images[:20], mnist_classes(3), first=2
-    )
-
-
-def mnist_classes(n):
-    return tuple("0123456789"[:n])
+        model, classifier.predict_proba, labelled, small.test.images[:20].clone(), "012", first=2,
+        detect=lambda images: images[:, 0].any(dim=1),  # whose ink begins in the first row
+    )  # fmt: skip
 
 
 def picture(html):
@@ -50,12 +52,14 @@ def picture(html):
         return 255 - np.asarray(image.convert("L")).astype(int)
 
 
+def decoded(model, image):
+    mean, _ = model.encode(vaelib.to_pixels(image[None]))
+    return model.decode(mean).sigmoid().view(28, 28).detach()
+
+
 def test_sliders_start_where_the_encoder_puts_the_image(model, small, sliders):
-    mean, _ = model.encode(vaelib.to_pixels(small.test.images[:1]))
-    expected = model.decode(mean).sigmoid().view(28, 28)
-    torch.testing.assert_close(
-        torch.from_numpy(sliders.decoded(sliders.start[[4, 1]])), expected.detach()
-    )
+    expected = decoded(model, small.test.images[0])
+    torch.testing.assert_close(sliders.decoded(sliders.start[[4, 1]].tolist()), expected)
 
 
 def test_a_slider_turns_its_own_latent_and_the_digit_follows(model, sliders):
@@ -64,7 +68,7 @@ def test_a_slider_turns_its_own_latent_and_the_digit_follows(model, sliders):
     before = image.value
     column.children[0].value = 2.0
     assert image.value != before
-    latent = torch.from_numpy(sliders.start.copy())[None]
+    latent = sliders.start.clone()[None]
     latent[0, 4], latent[0, 1] = 2.0, column.children[1].value
     expected = 255 * model.decode(latent).sigmoid().view(28, 28).detach().numpy()
     np.testing.assert_allclose(picture(image.value), expected, atol=1)
@@ -72,38 +76,70 @@ def test_a_slider_turns_its_own_latent_and_the_digit_follows(model, sliders):
 
 def test_an_image_gets_its_reconstruction_place_and_probabilities(model, small, digits):
     answer = digits.answer(small.test.images[5])
-    mean, _ = model.encode(vaelib.to_pixels(small.test.images[5:6]))
-    expected = model.decode(mean).sigmoid().view(28, 28).detach()
-    torch.testing.assert_close(torch.from_numpy(answer.reconstruction), expected)
+    torch.testing.assert_close(answer.reconstruction, decoded(model, small.test.images[5]))
     assert answer.place.shape == (2,)
+    assert answer.probabilities.shape == (3,)
     assert answer.probabilities.sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_a_known_image_lies_where_the_picture_shows_it(small, digits):
-    known = small.train[small.train.labels < 3]
-    np.testing.assert_allclose(digits.answer(known.images[7]).place, digits.places[7], atol=1e-4)
+def test_a_labelled_image_lies_where_the_picture_shows_it(small, digits):
+    labelled = small.train[small.train.labels < 3]
+    np.testing.assert_allclose(digits.answer(labelled.images[7]).place, digits.places[7], atol=1e-4)
 
 
 def test_the_cross_is_drawn_at_its_place(digits):
     place = digits.places[3].astype(float)
-    x, y = digits._to_picture(place).astype(int)
+    x, y = digits._to_dots(place).astype(int)
     dots = np.asarray(digits.placed(place)).astype(int)
     assert abs(dots[y, x] - [0xD5, 0x5E, 0x00]).max() < 8  # vermilion
 
 
+def drawing(top, left):
+    ink = torch.zeros(28, 28, dtype=torch.uint8)
+    ink[top : top + 6, left : left + 3] = 200
+    return ink
+
+
 def test_picking_and_drawing_change_the_answer(digits):
     live = digits.live()
-    (pick, _, drawn), (seen, _), place, bars = (
+    (pick, _, drawn, _), (seen, _), place, bars = (
         live.children[0].children, live.children[1].children, *live.children[2:],
     )  # fmt: skip
     assert pick.value == 2
     picked = [seen.value, place.value, bars.value]
     pick.value = 9
     assert not set(picked) & {seen.value, place.value, bars.value}
-    ink = torch.zeros(28, 28, dtype=torch.uint8)
-    ink[3:9, 20:23] = 200
-    drawn.value = bytes(ink.flatten().tolist()).hex()
-    np.testing.assert_array_equal(picture(seen.value), centre(ink).numpy())
+    drawn.value = bytes(drawing(3, 20).flatten().tolist()).hex()
+    np.testing.assert_array_equal(picture(seen.value), centre(drawing(3, 20)).numpy())
+
+
+def test_what_is_out_of_distribution_is_said_beside_the_pad(digits):
+    (pick, _, _, warning), *_ = (box.children for box in digits.live().children[:2])
+    words = "This image is unlike those the model was trained on: do not trust what it says."
+    assert words not in warning.value
+    digits.images[9] = drawing(0, 20)
+    pick.value = 9
+    assert words in warning.value
+    digits.first = 9
+    assert words in [text.get_text() for text in digits.still().findobj(Text)]
+    digits.detect = None
+    assert not digits.answer(digits.images[9]).out_of_distribution
+
+
+def test_each_answer_comes_within_a_tenth_of_a_second(small, digits):
+    model = vaelib.MLP.build().eval()
+    detect = Detector(model, small.train.images)
+    panel = panels.DigitPanel(
+        model, lambda means: np.full((len(means), 10), 0.1), small.train, small.test.images,
+        tuple("0123456789"), detect=detect,
+    )  # fmt: skip
+    pick = panel.live().children[0].children[0]
+    seconds = []
+    for number in range(1, 6):
+        start = time.perf_counter()
+        pick.value = number
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.1
 
 
 @pytest.mark.parametrize("name", ["sliders", "digits"])
@@ -202,8 +238,6 @@ def test_a_text_that_is_no_drawing_is_refused():
 
 def test_the_pad_is_one_attribute_after_another():
     """Each handler stands in double quotes, so that none may hold one."""
-    from html.parser import HTMLParser
-
     tags = []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
@@ -215,9 +249,5 @@ def test_the_pad_is_one_attribute_after_another():
 
 def test_two_classes_have_a_place_in_the_plane_too(model, small):
     two = small.train[small.train.labels < 2]
-
-    def probabilities(means):
-        return np.full((len(means), 2), 0.5)
-
-    panel = panels.DigitPanel(model, probabilities, two, small.test.images, ("0", "1"))
+    panel = panels.DigitPanel(model, lambda means: means[:, :2], two, small.test.images, "01")
     assert panel.answer(two.images[0]).place.shape == (2,)
