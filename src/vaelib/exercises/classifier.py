@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.distributions import Normal
 
@@ -124,8 +125,6 @@ def check_few_labels(
     Five labels of each class are given, or as many as the rarest has. The bar is logistic
     regression on the same, plus five points.
     """
-    from sklearn.linear_model import LogisticRegression
-
     gains, scores = [], []
     half = min(1000, len(new_labels) // 2)
     for seed in range(2):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 from torch.distributions import Normal
 
@@ -45,8 +46,6 @@ def check_active_units(active: Callable[[Normal], Tensor]) -> str:
 @checker
 def check_knn_accuracy(accuracy: Callable[[FloatArray, NDArray[np.int64], int], float]) -> str:
     """Check features (N, D), labels (N,), k → the leave-one-out k-NN accuracy."""
-    from sklearn.neighbors import KNeighborsClassifier
-
     generator = np.random.default_rng(3)
     labels = generator.integers(0, 3, 150)
     centres = np.array([[0, 0, 0], [1.6, 0, 0], [0, 1.6, 0]])
