@@ -6,6 +6,7 @@ INSTALL := src/vaelib/_machine/install.py
 NOTEBOOKS := notebooks/0*.ipynb
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 CLEAN_STATE := .pytest_cache/clean_state
+FROM_CLEAN_STATE = VAELIB_CHECKPOINTS="$$PWD/$(CLEAN_STATE)/checkpoints" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures"
 # what is removed lies in this folder, and this folder is ours, also when make was given a file (-f)
 OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the repository."; exit 1; }
 
@@ -15,19 +16,19 @@ run: .venv/installed ## execute the four notebooks in place; figures and numbers
 	$(BIN)/python -m vaelib.authoring.execute $(NOTEBOOKS)
 	$(BIN)/python -m vaelib.authoring.readme
 
-test: .venv/installed ## style, unit tests, and the notebooks through nbval
+test: .venv/installed ## style, unit tests, and the notebooks through nbval, and what they measured
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -m "not long" --cov=vaelib --cov-report=term --cov-fail-under=95
 	$(OURS)
 	rm -rf $(CLEAN_STATE)
-	VAELIB_CHECKPOINTS="$$PWD/$(CLEAN_STATE)/runs" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures" \
-		$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
+	$(FROM_CLEAN_STATE) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
+	$(FROM_CLEAN_STATE) $(BIN)/python -m pytest tests/series/test_results.py
 
 test-all: .venv/installed ## the long tests, beside make test
 	$(BIN)/python -m pytest -m long
 
-bench: run ## run the notebooks, then measure against the recipes that people would copy
+bench: run ## run the notebooks, then measure speed against the baselines
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m vaelib.authoring.benchmark
 	$(BIN)/python -m vaelib.authoring.readme
@@ -35,10 +36,12 @@ bench: run ## run the notebooks, then measure against the recipes that people wo
 lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/python -m jupyter lab --notebook-dir=. notebooks/01_data.ipynb
 
-site: .venv/installed ## the notebooks as web pages in site/, from their stored outputs
+site: .venv/installed ## the notebooks as web pages in site/html/, from their stored outputs
 	$(OURS)
 	rm -rf site
-	$(BIN)/python -m vaelib.authoring.site site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[site]"
+	$(BIN)/python -m sphinx -W --keep-going -q -c src/vaelib/authoring . site/html
+	@echo "Open site/html/index.html."
 
 links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name changes the address
 	$(BIN)/python -m vaelib.authoring.links $(if $(REPO),"$(REPO)")
@@ -46,7 +49,6 @@ links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name c
 clean: ## remove what the other commands made, but not .venv
 	$(OURS)
 	rm -rf data/checkpoints .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
-	find data -path 'data/*/raw/*-ubyte' -type f -delete
 
 .venv/installed: $(INSTALL) pyproject.toml constraints.txt
 	@"$(PYTHON)" -c "" || { echo "There is no $(PYTHON): install Python 3.11 to 3.14, then make PYTHON=python3.12 (its name)."; exit 1; }

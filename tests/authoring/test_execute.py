@@ -1,9 +1,8 @@
 import json
-import subprocess
 import sys
-import time
 
 import nbformat
+import pytest
 
 from vaelib._machine.files import checkpoints_folder
 from vaelib.authoring import execute
@@ -16,15 +15,27 @@ def write(path, *sources):
 
 
 def test_notebooks_are_executed_in_place_and_timed(tmp_path, capsys):
-    path = write(tmp_path / "one.ipynb", "x = bytearray(30_000_000)", "print(len(x))")
+    path = write(tmp_path / "one.ipynb", "x = b'x' * 300_000_000; n = len(x); del x", "print(n)")
     assert execute.main([path]) == 0
     stored = nbformat.read(path, as_version=4)
-    assert stored.cells[1].outputs[0].text == "30000000\n"
+    assert stored.cells[1].outputs[0].text == "300000000\n"
     assert [cell.execution_count for cell in stored.cells] == [1, 2]
-    assert "[1/1] one" in capsys.readouterr().out
+    assert "[1/1] one" in (told := capsys.readouterr().out)
     timings = json.loads((checkpoints_folder() / "timings.json").read_text())
     assert timings["one"]["seconds"] > 0
-    assert 0.03 < timings["one"]["peak_gb"] < 8
+    if sys.platform == "linux":  # it is the kernel's peak, not what it has left
+        assert 0.33 < timings["one"]["peak_gb"] < 1
+        assert "GB" in told
+
+
+def test_where_the_system_keeps_no_mark_the_memory_is_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(execute, "Path", lambda _: tmp_path / "no such file")
+    assert execute.peak_memory(1) is None
+    monkeypatch.setattr(
+        execute, "execute", lambda _: {"seconds": 1, "peak_gb": None, "cells": {"a": 1}}
+    )
+    assert execute.main([tmp_path]) == 0
+    assert "GB" not in capsys.readouterr().out
 
 
 def test_a_notebook_that_fails_stays_as_it_was(tmp_path, capsys):
@@ -35,15 +46,14 @@ def test_a_notebook_that_fails_stays_as_it_was(tmp_path, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().out
 
 
-def test_memory_is_that_of_the_largest_child():
-    code = "held = bytearray(b'x') * 300_000_000; print('ready', flush=True); input()"
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+@pytest.mark.parametrize("pause", [0, 0.05])
+def test_of_a_line_that_is_written_over_the_last_state_is_kept(pause, tmp_path):
+    """As progress is: however it arrives, in one piece or in many."""
+    path = write(
+        tmp_path / "progress.ipynb",
+        "import time\nprint('begun')\nfor step in range(1, 4):\n"
+        f"    print(f'\\r{{step}} of 3', end='', flush=True)\n    time.sleep({pause})\nprint()",
     )
-    assert child.stdout.readline() == b"ready\n"
-    memory = execute.PeakMemory()
-    memory.start()
-    time.sleep(0.5)
-    memory.stop()
-    child.communicate(b"\n")
-    assert 0.3 < memory.peak < 1
+    execute.execute(path)
+    [output] = nbformat.read(path, as_version=4).cells[0].outputs
+    assert output.text == "begun\n3 of 3\n"

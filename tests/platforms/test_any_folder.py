@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 INSTALLER = "src/vaelib/_machine/install.py"
 TARGETS = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
-MADE = ["data/checkpoints/mlp.safetensors", "data/MNIST/raw/train-ubyte", "site/page", ".pytest_cache/x"]
+MADE = ["data/checkpoints/mlp.safetensors", "site/html/page", ".pytest_cache/x"]
 KEPT = ["data/MNIST/raw/train-ubyte.gz", "data/README.md", "notebooks/01_data.ipynb", ".venv/x"]
 
 pytestmark = pytest.mark.skipif(
@@ -59,8 +59,7 @@ def repository(home, tmp_path):
     (folder / INSTALLER).parent.mkdir(parents=True)
     for name in ("Makefile", INSTALLER, "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder / name)
-    create(home, ["ada/VAE/thesis", "ada/VAE course/Übung/notes", "ada/mnist/raw/own-ubyte"])
-    (folder / "data" / "linked").symlink_to(home / "ada" / "mnist")
+    create(home, ["ada/VAE/thesis", "ada/VAE course/Übung/notes", "ada/pages/own"])
     python = folder / ".venv" / "bin" / "python"
     (tmp_path / "log").touch()
     code = STAND_IN.format(log=str(tmp_path / "log"))
@@ -74,7 +73,8 @@ def repository(home, tmp_path):
 
 
 def make(*arguments, folder):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    ours = ("MAKE", "VAELIB_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(
         ["make", *arguments], cwd=folder, env=clean, capture_output=True, text=True
     )
@@ -95,21 +95,22 @@ def test_every_target_stays_in_its_folder(target, repository, home, tmp_path):
 
 
 def test_clean_removes_what_was_made_and_follows_no_link_out(repository, home):
+    (repository / "site" / "linked").symlink_to(home / "ada" / "pages")
     assert make("clean", folder=repository).returncode == 0
     assert [name for name in MADE if (repository / name).exists()] == []
-    assert (home / "ada" / "mnist" / "raw" / "own-ubyte").exists()
+    assert (home / "ada" / "pages" / "own").exists()
 
 
 def test_the_notebooks_are_tested_from_a_clean_state_within_the_folder(repository, tmp_path):
     make("test", folder=repository)
-    [nbval] = [
-        call
-        for line in (tmp_path / "log").read_text().splitlines()
-        if "--nbval-lax" in (call := json.loads(line))["arguments"]
-    ]
-    assert nbval["VAELIB_CHECKPOINTS"] == f"{repository}/.pytest_cache/clean_state/runs"
-    assert nbval["VAELIB_FIGURES"] == f"{repository}/.pytest_cache/clean_state/figures"
-    assert nbval["arguments"][-1] == "notebooks/01_data.ipynb"
+    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    *others, nbval, results = calls
+    assert {call["VAELIB_FIGURES"] for call in others} == {None}
+    for call in (nbval, results):
+        assert call["VAELIB_CHECKPOINTS"] == f"{repository}/.pytest_cache/clean_state/checkpoints"
+        assert call["VAELIB_FIGURES"] == f"{repository}/.pytest_cache/clean_state/figures"
+    assert {"--nbval-lax", "notebooks/01_data.ipynb"} < set(nbval["arguments"])
+    assert results["arguments"][-1] == "tests/series/test_results.py"
 
 
 @pytest.mark.parametrize("target", ["clean", "site", "test"])

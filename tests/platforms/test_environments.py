@@ -45,9 +45,12 @@ def ranges(lines):
 
 @functools.cache
 def constraints():
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(name): Version(version) for name, version in pins}
+    return pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+
+
+def pins(text):
+    pairs = [line.split("==") for line in text.splitlines() if not line.startswith("#")]
+    return {canonicalize_name(name): Version(version) for name, version in pairs}
 
 
 def conda_side():
@@ -60,7 +63,8 @@ def run_side():
 
 
 def everything():
-    return run_side() | ranges(PROJECT["optional-dependencies"]["test"])
+    extras = PROJECT["optional-dependencies"]
+    return run_side() | ranges(extras["test"] + extras["bench"] + extras["site"])
 
 
 def test_conda_gets_the_same_packages_in_the_same_ranges():
@@ -97,7 +101,8 @@ def test_range_has_a_lower_bound_and_no_upper(name):
 
 
 def test_constraints_are_exact_and_name_each_package_once():
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[2:]
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("# ")]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
     assert len(constraints()) == len(lines)
 
@@ -157,13 +162,17 @@ def test_constraints_name_all_that_is_needed_on_every_system_and_python(system, 
 
 
 def test_constraints_name_nothing_else():
+    """But for the site's packages: tests/platforms/test_site.py installs those."""
     machines = [
         system | {"python_version": python, "python_full_version": f"{python}.0"}
         for system in SYSTEMS.values()
         for python in PYTHONS
     ]
     needed = {canonicalize_name(other.name) for each in machines for _, other in needs(each)}
-    assert set(constraints()) - needed - set(everything()) == set()
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    site = pins(text.partition("# what make site needs beside\n")[2])
+    assert set(site) > set(ranges(PROJECT["optional-dependencies"]["site"]))
+    assert set(constraints()) - set(site) - needed - set(everything()) == set()
 
 
 def test_the_pythons_are_the_same_everywhere():
@@ -257,7 +266,7 @@ def test_a_platform_s_list_names_what_the_series_needs_its_date_and_how_to_renew
     head, *lines = path.read_text(encoding="utf-8").splitlines()
     comment = " ".join(line for line in lines if line.startswith("#"))
     names = {line.split("==")[0].lower() for line in lines if not line.startswith("#")}
-    needs = {Requirement(line).name for line in PROJECT["dependencies"]} - {"filelock"}  # torch's own
+    needs = {Requirement(line).name for line in PROJECT["dependencies"]} - {"filelock"}  # by torch
     assert needs | {"ipykernel", "ipython"} <= names
     platform, month = re.match(r"# (\w+), (\w+ 20\d\d), Python 3\.\d+", head).groups()
     assert "To renew:" in comment
