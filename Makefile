@@ -14,7 +14,7 @@ OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the
 
 run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
 	$(BIN)/python -m vaelib.authoring.execute $(NOTEBOOKS)
-	$(BIN)/python -m vaelib.authoring.readme
+	$(BIN)/python -m vaelib.authoring.pages
 
 test: .venv/installed ## style, unit tests, and the notebooks through nbval, and what they measured
 	$(BIN)/python -m ruff check .
@@ -31,7 +31,7 @@ test-all: .venv/installed ## the long tests, beside make test
 bench: run ## run the notebooks, then measure speed against the baselines
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m vaelib.authoring.benchmark
-	$(BIN)/python -m vaelib.authoring.readme
+	$(BIN)/python -m vaelib.authoring.pages
 
 lab: .venv/installed ## open JupyterLab on the notebooks
 	$(BIN)/python -m jupyter lab --notebook-dir=. notebooks/01_data.ipynb
@@ -44,7 +44,7 @@ site: .venv/installed ## the notebooks as web pages in site/html/, from their st
 	@echo "Open site/html/index.html."
 
 links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name changes the address
-	$(BIN)/python -m vaelib.authoring.links $(if $(REPO),"$(REPO)")
+	$(BIN)/python -m vaelib.authoring.pages $(if $(REPO),"$(REPO)")
 
 clean: ## remove what the other commands made, but not .venv
 	$(OURS)

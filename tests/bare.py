@@ -9,12 +9,12 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from vaelib.authoring import links
+from vaelib.authoring import pages
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
-ADDRESS = links.read_address(PYPROJECT)
+ADDRESS = pages.read_address(PYPROJECT)
 
 
 def versions(file: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
 
 from vaelib.authoring.execute import CONFIG
-from vaelib.authoring.links import COLLAPSED
+from vaelib.authoring.pages import COLLAPSED
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
