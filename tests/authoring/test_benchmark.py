@@ -29,9 +29,11 @@ def test_what_the_notebooks_took_is_summed_up():
         {
             "01_data": {"seconds": 10.0, "peak_gb": 0.5, "cells": {"01-01": 2.0}},
             "02_vae": {"seconds": 20.0, "peak_gb": 0.7, "cells": {"02-20": 15.0}},
+            "03_latent": {"seconds": 0.0, "peak_gb": None, "cells": {}},
         }
     )
     assert numbers["seconds_make_run"] == 30
-    assert numbers["peak_gb_max"] == 0.7
+    assert numbers["peak_gb_max"] == numbers["peak_gb_02_vae"] == 0.7
+    assert "peak_gb_03_latent" not in numbers
     assert numbers["seconds_cell_02_20"] == 15
     assert "seconds_cell_01_01" not in numbers

@@ -1,6 +1,5 @@
 """The repository's address and the measured numbers: everywhere the same."""
 
-import json
 import re
 import shutil
 from pathlib import Path

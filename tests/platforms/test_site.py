@@ -1,4 +1,4 @@
-"""The website: built as make site does, looked at as files, and read in a browser without network."""
+"""The website: built as make site does, and read in a browser without a network."""
 
 import re
 

@@ -1,9 +1,11 @@
-"""The recipes that people would copy instead, written out for `vaelib.benchmark`.
+"""The baselines of `vaelib.authoring.benchmark`: what people would copy, as its sources write it.
 
-Each class takes one training epoch when it is called. They are written as their sources write
-them, and not slowed down: what they do again in every epoch is what a reader would copy.
+Each class takes one training epoch when it is called. None is slowed down: what it does again in
+every epoch is what a reader would copy.
 """
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import torch
@@ -12,19 +14,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from vaelib._machine.archives import import_datasets
+from vaelib.latent import encode
 from vaelib.vae.models import VAE
 
 
 def loader(root: Path, n_images: int, batch_size: int) -> DataLoader:
-    """Return MNIST as the recipes load it: one image at a time, turned into floats each time."""
+    """Return MNIST as the baselines load it: one image at a time, turned into floats each time."""
     datasets = import_datasets()
     from torchvision.transforms import ToTensor
 
-    everything = datasets.MNIST(root, train=True, transform=ToTensor(), download=True)
+    with tempfile.TemporaryDirectory() as folder:  # torchvision extracts the archives first
+        shutil.copytree(root / "MNIST", Path(folder) / "MNIST")
+        everything = datasets.MNIST(folder, train=True, download=True, transform=ToTensor())
     return DataLoader(Subset(everything, range(n_images)), batch_size=batch_size, shuffle=True)
 
 
-class UsualRecipe:
+class PyTorchExample:
     """784–400–20 and back, a sigmoid, binary cross-entropy, Adam: PyTorch's official VAE example.
 
     https://github.com/pytorch/examples/tree/main/vae
@@ -54,7 +59,7 @@ class UsualRecipe:
             self.optimizer.step()
 
 
-class PyroRecipe:
+class PyroTutorial:
     """784–400–30 with Pyro's stochastic variational inference, as its VAE tutorial writes it.
 
     https://pyro.ai/examples/vae.html. Needs pyro-ppl, which the extra `bench` brings.
@@ -98,13 +103,13 @@ class MatrixProducts:
     """Nothing but an epoch's matrix products, forward and backward: the limit of any such code."""
 
     def __init__(
-        self, n_images: int, batch_size: int, latent_size: int, precision: torch.dtype
+        self, n_images: int, batch_size: int, latent_size: int, dtype: torch.dtype
     ) -> None:
         shapes = [(784, 400), (400, 2 * latent_size), (latent_size, 400), (400, 784)]
         self.steps = -(-n_images // batch_size)
         self.layers = [
             [
-                torch.randn(size, dtype=precision)
+                torch.randn(size, dtype=dtype)
                 for size in ((batch_size, inputs), (inputs, outputs), (batch_size, outputs))
             ]
             for inputs, outputs in shapes
@@ -120,20 +125,48 @@ class MatrixProducts:
                     torch.mm(gradient, weight.T)
 
 
-class ClassifierEncodingAgain:
-    """The original's classifier: every batch is encoded again, sampled, and stepped on."""
+class LinearClassifier:
+    """The original's classifier on a frozen encoder: softmax regression on samples of z, by SGD."""
 
-    def __init__(self, batches: DataLoader, model: VAE) -> None:
-        self.batches, self.model = batches, model
+    def __init__(self, model: VAE) -> None:
+        self.model = model
         self.linear = nn.Linear(model.latent_size, 10)
         self.optimizer = torch.optim.SGD(self.linear.parameters(), lr=1e-3)
+
+    def step(self, latent: Tensor, labels: Tensor) -> None:
+        """Take one step on a batch."""
+        loss = F.cross_entropy(self.linear(latent), labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+
+class EncodingEachEpoch(LinearClassifier):
+    """As the original does it: every batch is loaded and encoded again in every epoch."""
+
+    def __init__(self, model: VAE, batches: DataLoader) -> None:
+        super().__init__(model)
+        self.batches = batches
 
     def __call__(self) -> None:
         """Take one epoch."""
         for images, labels in self.batches:
             mean, log_variance = self.model.encode(images.view(-1, 784))
             latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-            loss = F.cross_entropy(self.linear(latent.detach()), labels)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            self.step(latent.detach(), labels)
+
+
+class EncodingOnce(LinearClassifier):
+    """As notebook 4 does it: encode once, then take every epoch's samples and steps."""
+
+    def __init__(self, model: VAE, images: Tensor, labels: Tensor, epochs: int) -> None:
+        super().__init__(model)
+        self.images, self.labels, self.epochs = images, labels, epochs
+
+    def __call__(self) -> None:
+        """Encode, and take all epochs."""
+        posterior = encode(self.model, self.images)
+        for _ in range(self.epochs):
+            latent = posterior.sample()
+            for rows in torch.randperm(len(latent)).split(256):
+                self.step(latent[rows], self.labels[rows])

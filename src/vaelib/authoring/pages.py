@@ -102,7 +102,9 @@ def with_numbers(text: str, numbers: dict[str, float]) -> str:
     def quote(match: re.Match[str]) -> str:
         name, form = match["name"], match["format"]
         if name not in numbers:
-            raise PagesError(f"README.md quotes {name}, which was not measured: make run, or bench.")
+            raise PagesError(
+                f"README.md quotes {name}, which was not measured: make run, or bench."
+            )
         number = format(numbers[name], form).replace("-", "−").replace("%", " %")
         return f"<!-- {name} {form} -->{number}"
 
@@ -127,7 +129,9 @@ def pages(root: Path, repo: str | None = None) -> dict[Path, str]:
     notebooks = {path.name: nbformat.read(path, as_version=4) for path in paths}
     names, rows = list(notebooks), []
     # "1 · The data" of "# 1 · The data: many images"
-    titles = [re.match("# (.+?)(:|$)", n.cells[0].source, re.MULTILINE)[1] for n in notebooks.values()]
+    titles = [
+        re.match("# (.+?)(:|$)", n.cells[0].source, re.MULTILINE)[1] for n in notebooks.values()
+    ]
     links = [f"[{title}]({name})" for title, name in zip(titles, names, strict=True)]
     for place, name in enumerate(names):
         before = [f"previous: {link}" for link in links[:place][-1:]]
@@ -138,8 +142,12 @@ def pages(root: Path, repo: str | None = None) -> dict[Path, str]:
     table = "".join(["| notebook | open it |\n|---|---|\n", *rows])
     bring = f"```\ngit clone --branch {address.tag} {address.url}\n```\n\n{table}"
     files = sorted((root / "figures").glob("*.json"))
-    numbers = {name: value for file in files for name, value in json.loads(file.read_text()).items()}
-    texts["README.md"] = with_numbers(README_LINKS.sub(lambda _: bring, texts["README.md"]), numbers)
+    numbers = {
+        name: value for file in files for name, value in json.loads(file.read_text()).items()
+    }
+    texts["README.md"] = with_numbers(
+        README_LINKS.sub(lambda _: bring, texts["README.md"]), numbers
+    )
     for key, value in (("repository-code", address.url), ("version", address.tag[1:])):
         line = re.compile(f"(?<=^{key}: ).*", re.MULTILINE)
         texts["CITATION.cff"] = line.sub(value, texts["CITATION.cff"])
