@@ -1,4 +1,4 @@
-# run · test · test-all · bench · lab · site · links · clean.
+# run · test · test-all · mutants · bench · lab · site · links · clean.
 # Everything lives in .venv, made on first use. No path is computed: a folder may have any name.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ FROM_CLEAN_STATE = VAELIB_CHECKPOINTS="$$PWD/$(CLEAN_STATE)/checkpoints" VAELIB_
 # what is removed lies in this folder, and this folder is ours, also when make was given a file (-f)
 OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the repository."; exit 1; }
 
-.PHONY: run test test-all bench lab site links clean
+.PHONY: run test test-all mutants bench lab site links clean
 
 run: .venv/installed ## execute the four notebooks in place; figures and numbers go to figures/
 	$(BIN)/python -m vaelib.authoring.execute $(NOTEBOOKS)
@@ -27,6 +27,13 @@ test: .venv/installed ## style, unit tests, and the notebooks through nbval, and
 
 test-all: .venv/installed ## the long tests, beside make test
 	$(BIN)/python -m pytest -m long
+
+mutants: .venv/installed ## change the numeric core in one place at a time: a test has to fail
+	$(OURS)
+	rm -rf mutants
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[mutants]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	! $(BIN)/python -m mutmut results | grep .
 
 bench: run ## run the notebooks, then measure speed against the baselines
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
@@ -48,7 +55,8 @@ links: .venv/installed ## badges, navigation and set-up cells; REPO=owner/name c
 
 clean: ## remove what the other commands made, but not .venv
 	$(OURS)
-	rm -rf data/checkpoints .pytest_cache .ruff_cache .hypothesis .coverage site notebooks/.ipynb_checkpoints
+	rm -rf data/checkpoints .pytest_cache .ruff_cache .hypothesis .coverage site mutants \
+		notebooks/.ipynb_checkpoints
 
 .venv/installed: $(INSTALL) pyproject.toml constraints.txt
 	@"$(PYTHON)" -c "" || { echo "There is no $(PYTHON): install Python 3.11 to 3.14, then make PYTHON=python3.12 (its name)."; exit 1; }

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 INSTALLER = "src/vaelib/_machine/install.py"
 TARGETS = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split()
-MADE = ["data/checkpoints/mlp.safetensors", "site/html/page", ".pytest_cache/x"]
+MADE = ["data/checkpoints/mlp.safetensors", "site/html/page", "mutants/x", ".pytest_cache/x"]
 KEPT = ["data/MNIST/raw/train-ubyte.gz", "data/README.md", "notebooks/01_data.ipynb", ".venv/x"]
 
 pytestmark = pytest.mark.skipif(
@@ -113,7 +113,7 @@ def test_the_notebooks_are_tested_from_a_clean_state_within_the_folder(repositor
     assert results["arguments"][-1] == "tests/series/test_results.py"
 
 
-@pytest.mark.parametrize("target", ["clean", "site", "test"])
+@pytest.mark.parametrize("target", ["clean", "mutants", "site", "test"])
 def test_in_another_folder_nothing_is_removed(target, repository, home):
     """As with make -f: what make removes has the names of other projects' folders."""
     other = home / "other project"

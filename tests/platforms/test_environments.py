@@ -212,7 +212,7 @@ def test_workflow_calls_what_there_is():
         step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step
     ]
     targets = {target for run in steps for target in re.findall(r"^make ([\w-]+)", run)}
-    assert targets == {"test", "test-all"}
+    assert targets == {"test", "test-all", "mutants"}
     assert all(f"\n{target}:" in MAKEFILE for target in targets)
     windows = [step.get("run", "") for step in WORKFLOW["jobs"]["windows-without-make"]["steps"]]
     [install] = [run for run in windows if "pip install" in run]
@@ -231,7 +231,8 @@ def test_newest_versions_are_tried_weekly():
     assert newest["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
 
 
-def test_the_lowest_torch_is_tried_weekly():
+def test_mutants_and_the_lowest_torch_are_tried_weekly():
+    assert "schedule" in WORKFLOW["jobs"]["mutants"]["if"]
     job = WORKFLOW["jobs"]["lowest-torch"]
     assert "schedule" in job["if"]
     assert job["runs-on"] == "macos-latest"

@@ -1,22 +1,25 @@
 """Every cell of the four notebooks, run twice in a row, as a reader may: it changes nothing.
 
-On few images; nbval runs them on all.
+Neither the numbers that are kept, nor what is printed and shown. On few images; nbval runs all.
 """
 
+import json
 import os
+from copy import deepcopy
 
 import nbformat
 import pytest
 from bare import ROOT
 from nbclient import NotebookClient
 from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
-from twice import execute_twice
 
 from vaelib.authoring.execute import CONFIG
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LIVE = "application/vnd.jupyter.widget-view+json"  # a new address each time, of a new panel
+TRAINS = "Training it now"  # the second time, the checkpoint is there
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +32,52 @@ def own(tmp_path_factory):
 def test_a_cell_that_is_run_again_gives_the_same(path, own):
     notebook = nbformat.read(path, as_version=4)
     on_other_data(notebook, FEW_IMAGES)
+    assert changed_by_a_second_run(notebook, own, path.parent) == []
+    assert list(own.glob("*.png"))
+
+
+def test_a_cell_that_is_not_repeatable_is_noticed(tmp_path):
+    sources = [
+        "from vaelib.notebook import results\nn = 0\nresults(start=n)",
+        "n += 1\nresults(n=n)",
+        "print('the same')",
+        "print(n); n += 1",
+    ]
+    cells = [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(sources)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert changed_by_a_second_run(notebook, tmp_path, tmp_path) == [
+        "cell-1: its numbers changed",
+        "cell-1: its output changed",
+        "cell-3: its output changed",
+    ]
+
+
+def changed_by_a_second_run(notebook, own, folder):
+    """Run each cell twice in a kernel of its own, which keeps what it makes in the folder `own`."""
     client = NotebookClient(
-        notebook, timeout=600, config=CONFIG, resources={"metadata": {"path": str(path.parent)}}
+        notebook, timeout=600, config=CONFIG, resources={"metadata": {"path": str(folder)}}
     )
-    environment = {
-        **os.environ,
-        **WITHOUT_ASSERTIONS,
-        "VAELIB_CHECKPOINTS": str(own / "runs"),
-        "VAELIB_FIGURES": str(own / "figures"),
+    kept = {"VAELIB_CHECKPOINTS": str(own), "VAELIB_FIGURES": str(own)}
+    changed = []
+    with client.setup_kernel(env={**os.environ, **WITHOUT_ASSERTIONS, **kept}):
+        for number, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            client.execute_cell(cell, number)
+            first = state(own, cell)
+            client.execute_cell(cell, number)
+            second = state(own, cell)
+            if TRAINS not in first["output"][0]:
+                changed += [f"{cell.id}: its {w} changed" for w in first if first[w] != second[w]]
+    return changed
+
+
+def state(own, cell):
+    path = own / "metrics.json"
+    outputs = deepcopy([output.get("data", {}) for output in cell.outputs])
+    for data in outputs:
+        data.pop(LIVE, None)
+    return {
+        "numbers": json.loads(path.read_text()) if path.exists() else {},
+        "output": ("".join(output.get("text", "") for output in cell.outputs), outputs),
     }
-    assert execute_twice(client, own / "figures", env=environment) == []
-    assert list((own / "figures").glob("*.png"))
