@@ -17,8 +17,7 @@ from vaelib.data.splits import Dataset, Split
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 DROPPINGS = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")  # of systems, beside hidden files
-SHARES = (0.7, 0.15)  # of training and validation; the rest is the test
-FEWEST = 20  # images a class: ten labels of each, and every split needs some
+FEWEST = 20  # images per class: ten labels of each, and every split needs some
 FAINT = 32  # grey levels: an image that spans fewer shows nothing
 SHOWN = 10  # images before and after they were scaled
 
@@ -35,7 +34,7 @@ def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Datase
 
     Parameters
     ----------
-    path : holds one folder a class, named after it, with its images; or images alone, which
+    path : holds one folder per class, named after it, with its images; or images alone, which
         then count as one class. The files' order does not matter, their names do. Hidden files
         are passed over.
     invert : for dark ink on light paper. The series takes ink to be high, as MNIST does. What
@@ -64,25 +63,30 @@ def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Datase
     names = [folder.name for folder in folders]
     listed = [_image_files(folder) for folder in folders]
     found = {file: prepare(file, invert) for files in listed for file in files}
-    images = {
-        name: torch.from_numpy(np.stack([found[file].picture for file in files]))
-        for name, files in zip(names, listed, strict=True)
-    }
     classes, unwritable = _writable(names)
     for remark in (*_remarks(found, invert), *_on_unread(folders), *unwritable):
         warnings.warn(remark, stacklevel=2)
     _show_scaled(found, invert)
-    generator = torch.Generator().manual_seed(seed)
-    parts: list[list[Split]] = [[], [], []]
-    for number, pictures in enumerate(images.values()):
-        shuffled = pictures[torch.randperm(len(pictures), generator=generator)]
-        ends = [round(share * len(shuffled)) for share in np.cumsum(SHARES)]
-        for part, piece in zip(parts, shuffled.tensor_split(ends), strict=True):
-            part.append(Split(piece, torch.full((len(piece),), number)))
-    return Dataset(
-        path.resolve().name, classes, *(_mixed(part, generator) for part in parts),
-        checksum=_checksum(images, seed),
-    )  # fmt: skip
+    counts = [len(files) for files in listed]
+    images = torch.from_numpy(np.stack([image.picture for image in found.values()]))
+    checksum = hashlib.md5(repr((seed, names, counts)).encode(), usedforsecurity=False)
+    checksum.update(images.numpy().tobytes())
+    everything = Split(images, torch.arange(len(names)).repeat_interleave(torch.tensor(counts)))
+    splits = [everything[rows] for rows in _stratified(everything.labels, seed)]
+    return Dataset(path.resolve().name, classes, *splits, checksum=checksum.hexdigest())
+
+
+def _stratified(labels: Tensor, seed: int) -> list[Tensor]:
+    """Return the rows of 70 % of the images, of 15 %, and of the rest, each class alike."""
+    from sklearn.model_selection import train_test_split  # takes a second, and only here
+
+    train, others = train_test_split(
+        torch.arange(len(labels)).numpy(), train_size=0.7, stratify=labels, random_state=seed
+    )
+    validation, test = train_test_split(
+        others, train_size=0.5, stratify=labels[others], random_state=seed
+    )
+    return [torch.from_numpy(rows) for rows in (train, validation, test)]
 
 
 def _class_folders(path: Path) -> list[Path]:
@@ -209,19 +213,3 @@ def _show_scaled(found: Files, invert: bool) -> None:
         alt=f"Two rows of pictures: {len(some)} images as they are in their files, and below each "
         "what became of it, 28 × 28 pixels with the ink in the middle.",
     )
-
-
-def _mixed(splits: list[Split], generator: torch.Generator) -> Split:
-    """Join the classes' parts, in an order that does not betray the class."""
-    images = torch.cat([split.images for split in splits])
-    labels = torch.cat([split.labels for split in splits])
-    order = torch.randperm(len(labels), generator=generator)
-    return Split(images[order], labels[order])
-
-
-def _checksum(images: dict[str, Tensor], seed: int) -> str:
-    digest = hashlib.md5(str(seed).encode(), usedforsecurity=False)
-    for name, pictures in images.items():
-        digest.update(name.encode())
-        digest.update(pictures.contiguous().numpy().tobytes())
-    return digest.hexdigest()

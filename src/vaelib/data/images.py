@@ -1,12 +1,10 @@
-"""Images as the model takes them: pixels between 0 and 1, black or white, or set upright.
+"""Images as the model takes them: pixels between 0 and 1, binarised, or deskewed.
 
-To set digits upright is knowledge about handwriting, not learning. It says beforehand that slant
-and place do not matter, which is true of digits and false of much else. A result that uses it
-says so.
+Deskewing is knowledge about handwriting, not learning. It says beforehand that slant and place do
+not matter, which is true of digits and false of much else. A result that uses it says so.
 """
 
 import hashlib
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +17,7 @@ N_PIXELS = 28 * 28
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Return images as float32 pixels in [0, 1], one row an image: (B, 28, 28) → (B, 784).
+    """Return images as float32 pixels in [0, 1], one row per image: (B, 28, 28) → (B, 784).
 
     Accepts uint8 images (B, 28, 28) or (B, 784). Raises ValueError for anything else, since
     float images could be scaled already.
@@ -62,7 +60,7 @@ def binarise(images: Tensor, seed: int) -> Tensor:
     return ink.mul_(255).to(torch.uint8).view(images.shape)
 
 
-def deskew(images: Tensor, chunk: int = 1000) -> Tensor:
+def deskew(images: Tensor, batch_size: int = 1000) -> Tensor:
     """Shear and shift images so that their ink is upright and centred: uint8 (N, 28, 28), same out.
 
     The moments of the ink give its centre and its slant: the slant is how far the ink's
@@ -73,29 +71,25 @@ def deskew(images: Tensor, chunk: int = 1000) -> Tensor:
         raise ValueError(
             f"Deskewing takes uint8 images (N, 28, 28), not {images.dtype} {tuple(images.shape)}."
         )
-    if images.numel() == 0 or images.shape[1] < 2 or chunk < 1:
+    if images.numel() == 0 or images.shape[1] < 2 or batch_size < 1:
         raise ValueError(
-            f"There is nothing to deskew: images {tuple(images.shape)}, {chunk} at a time."
+            f"There is nothing to deskew: images {tuple(images.shape)}, {batch_size} at a time."
         )
     upright = torch.empty_like(images)
-    for part, place in zip(images.split(chunk), upright.split(chunk), strict=True):
+    for part, place in zip(images.split(batch_size), upright.split(batch_size), strict=True):
         place.copy_(_deskew(part))
     return upright
 
 
 def deskewed(dataset: Dataset) -> Dataset:
     """Return a data set with all its images deskewed; its name and checksum say so."""
-    splits = {
-        name: Split(deskew(split.images), split.labels)
-        for name, split in [
-            ("train", dataset.train),
-            ("validation", dataset.validation),
-            ("test", dataset.test),
-        ]
-    }
+    train, validation, test = (
+        Split(deskew(split.images), split.labels)
+        for split in (dataset.train, dataset.validation, dataset.test)
+    )
     checksum = hashlib.md5(f"deskewed {dataset.checksum}".encode(), usedforsecurity=False)
-    return replace(
-        dataset, name=f"{dataset.name}-deskewed", checksum=checksum.hexdigest(), **splits
+    return Dataset(
+        f"{dataset.name}-deskewed", dataset.classes, train, validation, test, checksum.hexdigest()
     )
 
 

@@ -1,4 +1,4 @@
-"""Images with their labels: the three splits of a data set, and the few labels that we may use."""
+"""Images with their labels: the three splits of a data set, and balanced subsets of the labels."""
 
 from dataclasses import dataclass
 
@@ -48,44 +48,44 @@ class Dataset:
     checksum: str
 
 
-def balanced_subset(labels: Tensor, budget: int, seed: int) -> Tensor:
-    """Return the indices of `budget` images, as many of each class: the ones that we may label.
+def balanced_subset(labels: Tensor, n_labels: int, seed: int) -> Tensor:
+    """Return the indices of `n_labels` images, as many of each class.
 
     Parameters
     ----------
     labels : int64 tensor (N,).
-    budget : a multiple of the number of classes; or N, which means every label there is.
+    n_labels : a multiple of the number of classes; or N, which means every label there is.
     seed : another seed draws other images.
 
     Returns
     -------
-    int64 tensor (budget,), in random order.
+    int64 tensor (n_labels,), in random order.
 
     Raises
     ------
     ValueError
-        Where the budget is not positive, does not divide evenly, or a class is too small.
+        Where the number is not positive, does not divide evenly, or a class is too small.
     """
     if labels.ndim != 1 or labels.is_floating_point() or len(labels) == 0:
         raise ValueError(
             f"Labels must be a row of whole numbers, not {labels.dtype} {tuple(labels.shape)}."
         )
-    classes, counts = labels.unique(return_counts=True)
-    if budget == len(labels) and budget > 0:
+    if n_labels == len(labels):
         return torch.arange(len(labels))
-    if budget <= 0 or budget % len(classes):
+    classes, counts = labels.unique(return_counts=True)
+    if n_labels <= 0 or n_labels % len(classes):
         raise ValueError(
-            f"A budget of {budget} labels cannot be shared evenly by {len(classes)} classes: "
+            f"{n_labels} labels cannot be shared evenly by {len(classes)} classes: "
             f"choose a positive multiple of {len(classes)}, or all {len(labels)}."
         )
-    per_class = budget // len(classes)
+    per_class = n_labels // len(classes)
     if per_class > counts.min():
         raise ValueError(
-            f"A budget of {budget} needs {per_class} images of each class, but class "
-            f"{classes[counts.argmin()].item()} has {counts.min().item()}. Choose a smaller one."
+            f"{n_labels} labels take {per_class} images of each class, but class "
+            f"{classes[counts.argmin()].item()} has {counts.min().item()}. Choose fewer."
         )
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator)
     shuffled = labels.cpu()[order]
     chosen = [order[shuffled == c][:per_class] for c in classes.cpu()]
-    return torch.cat(chosen)[torch.randperm(budget, generator=generator)]
+    return torch.cat(chosen)[torch.randperm(n_labels, generator=generator)]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from vaelib import DataError
+from vaelib._machine.archives import DataError
 from vaelib.data import image_files
 from vaelib.data.image_files import centre, prepare, read_grey
 
