@@ -108,13 +108,13 @@ def log_importance_weights(
     pixels: Tensor,
     n_samples: int,
     generator: torch.Generator | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Sample z from q_φ(z|x) and return log p_θ(x|z) p(z) / q_φ(z|x) of each sample, in nats.
 
     The average of the weights themselves, not of their logarithms, is an unbiased estimate of
     p_θ(x). `pixels`: (B, 784), black or white, float 0 or 1. `dtype` is that of the decoder's
-    matrix products. Returns (B, K) in float64. Raises ValueError where there is no sample, or a
+    matrix products, the fastest unless given. Returns (B, K) in float64. Raises ValueError where there is no sample, or a
     pixel is grey: the average over the black-and-white images that a grey one stands for is not
     what this estimates. Burda, Grosse & Salakhutdinov 2016.
     """
