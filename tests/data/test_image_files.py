@@ -31,65 +31,45 @@ def palette(grey, colours):
     return image
 
 
-def black_and_clear(mode):
-    """Black ink on nothing, as drawing apps export it, in each of the ways of saying "nothing"."""
-    if mode == "RGBA":
-        return rgba((0, 0, 0), INK), {}
-    if mode == "LA":
-        return rgba((0, 0, 0), INK).convert("LA"), {}
-    if mode == "P":
-        return palette(INK, (90, 0)), {"transparency": 0}
-    if mode == "P, a byte a colour":
-        return palette(INK, (90, 0)), {"transparency": b"\x00\xff"}
-    if mode == "L, tRNS":
-        return Image.fromarray(np.where(INK, 0, 77).astype(np.uint8)), {"transparency": 77}
-    if mode == "RGB, tRNS":
-        grey = Image.fromarray(np.where(INK, 0, 77).astype(np.uint8))
-        return grey.convert("RGB"), {"transparency": (77, 77, 77)}
-    if mode == "1, tRNS":
-        return Image.fromarray(255 - INK).convert("1"), {"transparency": 255}
-    assert mode == "16 bits, tRNS"
-    return Image.fromarray(np.where(INK, 0, 777).astype(np.uint16)), {"transparency": 777}
+def greys(clear, dtype=np.uint8):
+    """Black ink, and elsewhere the grey level that stands for nothing."""
+    return Image.fromarray(np.where(INK, 0, clear).astype(dtype))
 
 
-def save_black_and_clear(mode, file):
-    image, saving = black_and_clear(mode)
+# black ink on nothing, as drawing apps export it, in each of the ways of saying "nothing"
+CLEAR = {
+    "RGBA": lambda: (rgba((0, 0, 0), INK), {}),
+    "LA": lambda: (rgba((0, 0, 0), INK).convert("LA"), {}),
+    "P": lambda: (palette(INK, (90, 0)), {"transparency": 0}),
+    "P, a byte a colour": lambda: (palette(INK, (90, 0)), {"transparency": b"\x00\xff"}),
+    "L, tRNS": lambda: (greys(77), {"transparency": 77}),
+    "RGB, tRNS": lambda: (greys(77).convert("RGB"), {"transparency": (77, 77, 77)}),
+    "1, tRNS": lambda: (greys(255).convert("1"), {"transparency": 255}),
+    "16 bits, tRNS": lambda: (greys(777, np.uint16), {"transparency": 777}),
+}
+
+
+@pytest.mark.parametrize("draw", CLEAR.values(), ids=CLEAR)
+def test_dark_ink_on_nothing_is_ink_on_white_paper_and_nothing_on_black(file, draw):
+    image, saving = draw()
     try:
         image.save(file, **saving)
     except OSError as error:
         pytest.skip(f"This Pillow is too old to write such a file ({error}).")
+    on_white, on_black = prepare(file, invert=True), prepare(file)
+    np.testing.assert_array_equal(on_white.picture, INK)
+    assert not on_black.picture.any()
+    assert on_white.transparent
+    assert on_black.transparent
+    assert not on_white.scaled
 
 
-CLEAR = [
-    "RGBA", "LA", "P", "P, a byte a colour", "L, tRNS", "RGB, tRNS", "1, tRNS", "16 bits, tRNS",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("mode", CLEAR)
-def test_dark_ink_on_nothing_is_ink_on_white_paper(file, mode):
-    save_black_and_clear(mode, file)
-    prepared = prepare(file, invert=True)
-    np.testing.assert_array_equal(prepared.picture, INK)
-    assert prepared.transparent
-    assert not prepared.scaled
-
-
-@pytest.mark.parametrize("mode", CLEAR)
-def test_dark_ink_on_nothing_is_nothing_on_black_paper(file, mode):
-    save_black_and_clear(mode, file)
-    prepared = prepare(file)
-    assert not prepared.picture.any()
-    assert prepared.transparent
-
-
-def test_light_ink_on_nothing_is_ink_on_black_paper(file):
-    rgba((255, 255, 255), INK).save(file)
-    np.testing.assert_array_equal(prepare(file).picture, INK)
-
-
-def test_half_transparent_ink_is_half_as_dark(file):
-    rgba((0, 0, 0), INK // 2).save(file)
-    np.testing.assert_array_equal(prepare(file, invert=True).picture, INK // 2)
+@pytest.mark.parametrize("alpha", [INK, INK // 2], ids=["opaque", "half transparent"])
+def test_ink_is_as_dark_as_it_is_opaque(file, alpha):
+    rgba((255, 255, 255), alpha).save(file)
+    np.testing.assert_array_equal(prepare(file).picture, alpha)
+    rgba((0, 0, 0), alpha).save(file)
+    np.testing.assert_array_equal(prepare(file, invert=True).picture, alpha)
 
 
 def test_a_palette_with_an_alpha_channel_is_transparent():
@@ -132,30 +112,24 @@ def test_sixteen_bits_are_scaled_to_eight(file, level, grey):
     assert (prepare(file, invert=True).picture == 255 - grey).all()
 
 
-def tiff(values):
-    """Return an image as some programs save it under the name of another kind."""
-    return Image.fromarray(values), {"format": "TIFF"}
-
-
 def test_sixteen_bits_in_a_wider_number_are_scaled_to_eight(file):
-    image, saving = tiff(np.full((28, 28), 40_000, dtype=np.int32))
-    image.save(file, **saving)
+    Image.fromarray(np.full((28, 28), 40_000, dtype=np.int32)).save(file, format="TIFF")
     with Image.open(file) as opened:
         assert opened.mode == "I"
     assert (prepare(file).picture == 156).all()
 
 
 @pytest.mark.parametrize(
-    ("values", "what"),
+    ("level", "dtype", "what"),
     [
-        (np.full((28, 28), 0.5, dtype=np.float32), "fractions"),
-        (np.full((28, 28), 65_536, dtype=np.int32), "from 65,536 to 65,536"),
-        (np.full((28, 28), -1, dtype=np.int32), "from -1 to -1"),
+        (0.5, np.float32, "fractions"),
+        (65_536, np.int32, "from 65,536 to 65,536"),
+        (-1, np.int32, "from -1 to -1"),
     ],
 )
-def test_grey_levels_without_a_known_white_are_refused(file, values, what):
-    image, saving = tiff(values)
-    image.save(file, **saving)
+def test_grey_levels_without_a_known_white_are_refused(file, level, dtype, what):
+    """Some programs save such a TIFF under the name of another kind."""
+    Image.fromarray(np.full((28, 28), level, dtype=dtype)).save(file, format="TIFF")
     with pytest.raises(DataError, match=rf"image.png is not an image .*{what}.*Save it anew"):
         prepare(file)
 
@@ -277,31 +251,36 @@ def test_a_digit_that_is_as_mnist_made_it_is_in_its_place_already(mnist):
         assert (centre(digit).float() - digit.float()).abs().mean() < 0.5
 
 
-def test_a_thin_pen_on_a_large_page_is_as_dark_as_mnist_s_ink(file):
-    page = Image.new("L", (2400, 3000), 245)
-    ImageDraw.Draw(page).line([(600, 500), (1500, 1400), (700, 2300)], fill=30, width=5)
+def pen_stroke(file, size, paper, points, fill, width):
+    """Draw a stroke on a page, and return what becomes of it."""
+    page = Image.new("L", size, paper)
+    ImageDraw.Draw(page).line(points, fill=fill, width=width)
     page.save(file)
-    picture = prepare(file, invert=True).picture
+    return prepare(file, invert=True).picture
+
+
+def test_a_thin_pen_on_a_large_page_is_as_dark_as_mnist_s_ink(file):
+    points = [(600, 500), (1500, 1400), (700, 2300)]
+    picture = pen_stroke(file, (2400, 3000), 245, points, fill=30, width=5)
     assert picture.max() == 255
     assert np.median(picture[picture > 0]) > 60
-    rows = picture.any(axis=1).nonzero()[0]
-    assert np.ptp(rows) == 19
+    assert np.ptp(picture.any(axis=1).nonzero()[0]) == 19
 
 
 def test_a_faint_pencil_is_stretched_to_ink(file):
-    page = Image.new("L", (300, 300), 250)
-    ImageDraw.Draw(page).line([(60, 60), (240, 240)], fill=225, width=20)
-    page.save(file)
-    assert prepare(file, invert=True).picture.max() == 255
+    assert pen_stroke(file, (300, 300), 250, [(60, 60), (240, 240)], 225, 20).max() == 255
 
 
 def test_ink_that_runs_over_the_border_does_not_tilt_the_paper(file):
-    page = Image.new("L", (300, 300), 200)
-    ImageDraw.Draw(page).line([(0, 0), (0, 300)], fill=20, width=60)
-    page.save(file)
-    picture = prepare(file, invert=True).picture
+    picture = pen_stroke(file, (300, 300), 200, [(0, 0), (0, 300)], fill=20, width=60)
     assert picture.any(axis=1).sum() == 20
     assert picture.any(axis=0).sum() <= 3
+
+
+def test_a_long_line_keeps_its_aspect(file):
+    picture = pen_stroke(file, (2000, 60), 230, [(100, 30), (1900, 30)], fill=20, width=20)
+    assert picture.any(axis=1).sum() == 1
+    assert picture.any(axis=0).sum() == 20
 
 
 @pytest.mark.parametrize("invert", [False, True])
@@ -315,15 +294,6 @@ def test_no_shape_is_too_odd(file, size, invert):
     assert picture.dtype == np.uint8
     Image.new("L", size, 90).save(file)
     assert not prepare(file, invert).picture.any()
-
-
-def test_a_long_line_keeps_its_aspect(file):
-    page = Image.new("L", (2000, 60), 230)
-    ImageDraw.Draw(page).line([(100, 30), (1900, 30)], fill=20, width=20)
-    page.save(file)
-    picture = prepare(file, invert=True).picture
-    assert picture.any(axis=1).sum() == 1
-    assert picture.any(axis=0).sum() == 20
 
 
 def test_a_page_with_grain_and_no_ink_is_blank(tmp_path):

@@ -126,26 +126,14 @@ def nonsense(handler):
     ("answer", "reason"),
     [
         (status(404), "404"),
-        (status(503), "503"),
         (silence, "timed out"),
         (hang_up, "closed"),
         (nonsense, "this is not HTTP"),
         (content(b"<!doctype html><p>Please sign in"), "a page of HTML, 32 bytes with MD5"),
         (content(GOOD[:-7]), "4,535 bytes with MD5"),
         (content(GOOD[:-7], announced=len(GOOD)), "4535 bytes read, 7 more expected"),
-        (content(GOOD[:-1] + b"?"), "4,542 bytes with MD5"),
     ],
-    ids=[
-        "404",
-        "503",
-        "silence",
-        "hangs up",
-        "nonsense",
-        "HTML",
-        "truncated",
-        "cut off",
-        "altered",
-    ],
+    ids=["404", "silence", "hangs up", "nonsense", "HTML", "truncated", "cut off"],
 )
 def test_a_mirror_that_fails_leaves_one_error_and_no_file(archive, answer, reason):
     with mirror(answer) as address:
@@ -203,12 +191,9 @@ def test_an_array_is_read_as_the_format_lays_it_out():
     ("file", "what"),
     [
         (gzip.compress(b""), "it begins with"),
-        (gzip.compress(b"\x00\x00\x08\x01\x00"), "it begins with"),
         (gzip.compress(idx(3, values=b"abc", begin=b"\x00\x00\x0d")), "begins with 00 00 0d 01"),
         (gzip.compress(idx(1, 3, values=b"abc")), "begins with 00 00 08 02, not 00 00 08 01"),
         (gzip.compress(idx(4, values=b"abc")), "holds 3 bytes, as an array of shape"),
-        (gzip.compress(idx(2, values=b"abc")), "holds 3 bytes, as an array of shape"),
-        (gzip.compress(idx(0, values=b"")), "holds 0 bytes, as an array of shape"),
         (idx(3, values=b"abc"), "Not a gzipped file"),
         (gzip.compress(idx(3, values=b"abc"))[:-9], "ended before"),
         (gzip.compress(b"abc")[:10] + b"\xff" * 20, "invalid block type"),

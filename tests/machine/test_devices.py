@@ -176,6 +176,18 @@ def test_torch_gets_what_is_allowed_and_blas_one_thread(torch_s, allowed):
     assert set(in_blas) <= {1}  # none on a Mac, whose own BLAS nobody can ask
 
 
+def test_one_thread_computes_for_a_while_and_then_as_many_as_before():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError), devices.one_thread():
+            assert torch.get_num_threads() == 1
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere, OpenMP is not GNU's.")
 @pytest.mark.parametrize(("chosen", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
 def test_threads_wait_for_each_other_in_short_turns(chosen, expected):
