@@ -48,12 +48,12 @@ def n_draws(n_labels: int, n_images: int) -> int:
     return 10 if n_labels <= 1000 else 3
 
 
-def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int], name: str = "") -> Curve:
+def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int]) -> Curve:
     """Score a method on the test images with every random label set of every size.
 
     `labels`: the training images', (N,). Where it runs is joblib's business: inside
     `joblib.parallel_config` the same call uses another backend, with the same numbers (tested
-    with threads and with Dask). `name` is shown beside the progress.
+    with threads and with Dask).
     """
     tasks = [
         (n, seed)
@@ -67,7 +67,7 @@ def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int], name: s
         )
         for done, ((n, _), accuracy) in enumerate(zip(tasks, accuracies, strict=True), start=1):
             curve[n].append(accuracy)
-            show_progress(done, len(tasks), f"fits {name}".strip())
+            show_progress(done, len(tasks), "fits")
     return curve
 
 
