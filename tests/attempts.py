@@ -14,16 +14,22 @@ SOLUTION = re.compile(r"<details>.*?```python\n(.*?)\n```\n\n</details>", re.DOT
 def exercises():
     """(name, imports, stub, solution) of every exercise, the name as in "02-kl"."""
     for path in NOTEBOOKS:
-        cells = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
-        first = next(source for source in cells.values() if "from vaelib import" in source)
-        lines = [
-            node for node in ast.parse(first).body if isinstance(node, ast.Import | ast.ImportFrom)
-        ]
-        imports = "\n".join(ast.unparse(node) for node in lines)
+        notebook = nbformat.read(path, as_version=4)
+        imports = imported([cell.source for cell in notebook.cells if cell.cell_type == "code"])
+        cells = {cell.id: cell.source for cell in notebook.cells}
         for cell_id, stub in cells.items():
             if "-try-" in cell_id:
                 solution = SOLUTION.search(cells[cell_id.replace("try", "solution")])
                 yield cell_id.replace("-try", ""), imports, stub, solution[1]
+
+
+def imported(sources):
+    """The imports at a notebook's head, after its set-up cell, which has a line of IPython's."""
+    head = next(n for n, source in enumerate(sources) if "from vaelib import" in source)
+    nodes = ast.parse("\n".join(sources[1 : head + 1])).body
+    return "\n".join(
+        ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
+    )
 
 
 EXERCISES = {name: rest for name, *rest in exercises()}
@@ -223,7 +229,7 @@ MISTAKES = {
     "04-few": {
         "return torch.zeros(len(new_features)).long()": "what guessing gives",
         "from sklearn.linear_model import LogisticRegression\n"
-        "classifier = LogisticRegression(max_iter=1000).fit(features[chosen], labels)\n"
+        "classifier = LogisticRegression(max_iter=1000).fit(features[rows], labels)\n"
         "return classifier.predict(new_features)": "unlabelled rows",
         "return labels": r"\(1000,\)",
     },
@@ -241,6 +247,5 @@ def written_out(name, attempt):
 
 
 def checker_call(name):
-    """Return the stub cell's last line, which calls the checker."""
-    stub = EXERCISES[name][1]
-    return stub[stub.index("exercises.") :]
+    """Return what the stub cell does after the stub: its last line calls the checker."""
+    return EXERCISES[name][1].partition("\n\n\n")[2]

@@ -1,5 +1,6 @@
 """Every exercise as a reader meets it: the empty stub, the folded solution, the usual mistakes."""
 
+import ast
 import re
 from collections import Counter
 
@@ -37,8 +38,9 @@ def verdict_on(name, attempt, surroundings):
     imports = EXERCISES[name][0]
     names = dict(surroundings)
     torch.manual_seed(0)
-    exec(f"{imports}\n{attempt}", names)
-    return eval(checker_call(name), names)
+    *before, call = ast.parse(checker_call(name)).body
+    exec(f"{imports}\n{attempt}\n" + "\n".join(map(ast.unparse, before)), names)
+    return eval(ast.unparse(call), names)
 
 
 def test_there_are_two_to_four_exercises_a_notebook_and_each_knows_mistakes():

@@ -12,6 +12,7 @@ from torch.distributions import Normal
 from vaelib.classifier.few_labels import half_width
 from vaelib.data.splits import Dataset, Split, balanced_subset
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
+from vaelib.latent import FloatArray
 
 GAIN_BAR = 0.05  # over logistic regression on the same labels
 
@@ -113,14 +114,14 @@ def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 @checker
 def check_few_labels(
-    predict: Callable[[Tensor, Tensor, Tensor, Tensor], object],
-    features: Tensor,
+    predict: Callable[[FloatArray, NDArray[np.int64], NDArray[np.int64], FloatArray], object],
+    features: FloatArray,
     labels: Tensor,
-    new_features: Tensor,
+    new_features: FloatArray,
     new_labels: Tensor,
     n_images: int = 3000,
 ) -> str:
-    """Check (features, chosen, labels of the chosen, new features) → classes of the new ones.
+    """Check (features, rows, labels of these rows, new features) → classes of the new ones.
 
     Five labels of each class are given, or as many as the rarest has. The bar is logistic
     regression on the same, plus five points.
@@ -130,22 +131,20 @@ def check_few_labels(
     for seed in range(2):
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
         order = order[:n_images]
-        unlabelled, truth = features[order], labels[order]
+        unlabelled, truth = features[order.numpy()], labels[order]
         counts = truth.unique(return_counts=True)[1]
-        chosen = balanced_subset(truth, min(5, int(counts.min())) * len(counts), seed)
-        few, new = truth[chosen], slice(half * seed, half * seed + half)
-        answer = as_tensor(attempt(predict, unlabelled, chosen, few, new_features[new]))
+        rows = balanced_subset(truth, min(5, int(counts.min())) * len(counts), seed).numpy()
+        few, new = truth.numpy()[rows], slice(half * seed, half * seed + half)
+        answer = as_tensor(attempt(predict, unlabelled, rows, few, new_features[new]))
         if answer.shape != new_labels[new].shape:
             raise Hint(
                 f"Return one class for each new image, ({half},), not {tuple(answer.shape)}."
             )
-        baseline = LogisticRegression(max_iter=1000).fit(unlabelled[chosen], few)
+        baseline = LogisticRegression(max_iter=1000).fit(unlabelled[rows], few)
         scores.append((answer == new_labels[new]).float().mean().item())
         gains.append(scores[-1] - baseline.score(new_features[new], new_labels[new]))
     if max(scores) < 0.15:
-        raise Hint(
-            "That is what guessing gives: are `labels` those of the rows `chosen`, in order?"
-        )
+        raise Hint("That is what guessing gives: are `labels` taken as those of `rows`, in order?")
     if np.mean(gains) < GAIN_BAR:
         raise Hint(
             f"{np.mean(scores):.1%}, {100 * np.mean(gains):+.1f} points against logistic "
