@@ -1,21 +1,16 @@
-"""Fixtures: the real data, a small part of it, and folders of their own for what is written."""
+"""Fixtures: the data, a small part of it, folders of their own, folders that cannot be written."""
+
+import os
+import subprocess
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 
 import vaelib
 from vaelib.data.splits import Dataset
 
 settings.register_profile("vaelib", deadline=None, derandomize=True, max_examples=60)
-# for tests/mutants.py: the first input that fails will do, and a busy machine is no failure
-settings.register_profile(
-    "mutants",
-    settings.get_profile("vaelib"),
-    phases=(Phase.explicit, Phase.generate),
-    report_multiple_bugs=False,
-    suppress_health_check=(HealthCheck.too_slow,),
-)
 settings.load_profile("vaelib")
 
 
@@ -50,3 +45,30 @@ def pixels(mnist) -> torch.Tensor:
 def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("VAELIB_CHECKPOINTS", str(tmp_path / "runs"))
     monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path / "figures"))
+
+
+@pytest.fixture(params=["a file", "full", "read-only"])
+def closed_folder(request, tmp_path):
+    """A folder that cannot be written: a file stands in its place, or its disk is full or closed.
+
+    The disk is mounted in memory, which takes root. File modes would not do: root may write
+    anywhere.
+    """
+    folder = tmp_path / "closed"
+    if request.param == "a file":
+        folder.write_text("not a folder")
+        yield folder
+        return
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a file system takes root")
+    try:
+        if request.param == "full":
+            space = os.statvfs(folder)
+            (folder / "filler").write_bytes(bytes(space.f_bavail * space.f_frsize - 8192))
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

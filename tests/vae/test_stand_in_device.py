@@ -13,22 +13,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import vaelib
-from vaelib import latent, panels
-from vaelib._machine import devices
-from vaelib.vae import objective, out_of_distribution, training
+from vaelib import panels
+from vaelib.data import binarise
+from vaelib.vae import Config, importance_weighted_bound, log_importance_weights, mean_elbo
+from vaelib.vae.out_of_distribution import Detector
 
 aten = torch.ops.aten
 META, CPU = torch.device("meta"), torch.device("cpu")
 READS = {aten._local_scalar_dense, aten.item, aten.is_nonzero}
 COPIES = {aten._to_copy, aten.to, aten.copy_}
-MLP = vaelib.Recipe(
-    "tiny", sizes={"latent_size": 6, "hidden_size": 8}, training=vaelib.TrainingSettings(2)
-)
-CONV = vaelib.Recipe(
-    "tiny-conv",
-    model="ConvVAE",
-    sizes={"latent_size": 6, "channels": 2, "hidden_size": 8},
-    training=vaelib.TrainingSettings(2, binarise_from=2),
+MLP = Config("tiny", latent_size=6, hidden_size=8, epochs=2)
+CONV = Config(
+    "tiny-conv", "ConvVAE", latent_size=6, channels=2, hidden_size=8, epochs=2, binarise_from=2
 )
 
 
@@ -70,7 +66,6 @@ def stand_in(monkeypatch):
     optimizer = import_module("torch.optim.optimizer")
     fused = [*optimizer._get_fused_kernels_supported_devices(), "meta"]
     monkeypatch.setattr(optimizer, "_get_fused_kernels_supported_devices", lambda: fused)
-    monkeypatch.setattr(devices, "best_device", lambda: META)
     with WithoutFloat64():
         yield
 
@@ -86,28 +81,26 @@ def test_the_stand_in_refuses_float64_and_other_devices():
     assert on_device.cpu().double().shape == (3,)
 
 
-@pytest.mark.parametrize("recipe", [MLP, CONV], ids=lambda recipe: recipe.model)
-def test_training_encoding_and_measuring(small, recipe):
-    run = vaelib.train_and_save(recipe, small, device=META)
-    assert len(run.history) == 2
-    model = run.model(device=META)
+@pytest.mark.parametrize("config", [MLP, CONV], ids=lambda config: config.model)
+def test_training_encoding_and_measuring(small, config):
+    checkpoint = vaelib.train(config, small, META)
+    assert len(checkpoint.history) == 2
+    model = checkpoint.model(META)
     assert {weight.device for weight in model.parameters()} == {META}
-    assert latent.encode(model, small.test.images).mean.shape == (500, 6)
-    training.mean_elbo_terms(model, small.test.images)
-    known = torch.cat([small.train.images, small.test.images])
-    assert out_of_distribution.compare_with_known(
-        model, known, small.test.images
-    ).outside.shape == (500,)
+    posterior = vaelib.encode(model, small.test.images)
+    assert posterior.sample().shape == (500, 6)
+    assert posterior.mean.device == CPU
+    mean_elbo(model, small.test.images)
+    in_distribution = torch.cat([small.train.images, small.test.images])
+    assert Detector(model, in_distribution)(small.test.images).shape == (500,)
 
 
 def test_the_likelihood(small):
     model = CONV.build().to(META)
-    black_or_white = vaelib.to_pixels(vaelib.binarise(small.test.images[:3], seed=0)).to(META)
-    weights = objective.log_importance_weights(
-        model, black_or_white, 40, torch.Generator(META), chunk=20
-    )
-    assert (weights.shape, weights.dtype) == ((3, 40), torch.float64)
-    assert objective.importance_weighted_bound(weights, 5).shape == (3,)
+    black_or_white = vaelib.to_pixels(binarise(small.test.images[:3], seed=0)).to(META)
+    weights = log_importance_weights(model, black_or_white, 600, torch.Generator(META))
+    assert (weights.shape, weights.dtype) == ((3, 600), torch.float64)
+    assert importance_weighted_bound(weights, 5).shape == (3,)
 
 
 def test_the_panels(small):

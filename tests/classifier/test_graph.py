@@ -1,0 +1,139 @@
+"""The neighbour graph against its definition, computed densely."""
+
+import numpy as np
+import pytest
+import torch
+from arguments import outcome, tensors
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
+
+from vaelib.classifier import diffuse, graph, neighbour_graph
+
+
+@pytest.fixture(scope="module")
+def points():
+    """Three groups in the plane, which touch."""
+    generator = np.random.default_rng(0)
+    centres = 4 * np.eye(3, 2)[np.arange(300) % 3]
+    return (centres + generator.standard_normal((300, 2))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def linked(points):
+    return neighbour_graph(points, neighbours=8, n_eigenvectors=20)
+
+
+@pytest.fixture(scope="module")
+def weights(linked):
+    return graph.edges(linked.search)
+
+
+def gaussian(distances):
+    """Of distances in ascending order: as wide as the last one."""
+    return np.exp(-((distances / distances[-1]) ** 2))
+
+
+def test_edges_are_the_definition_s(points, weights):
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    expected = np.zeros((300, 300))
+    for i, row in enumerate(distances):
+        near = np.argsort(row)[:8]
+        expected[i, near] = gaussian(row[near])
+    assert (weights != weights.T).nnz == 0
+    assert connected_components(weights)[0] == 1
+    connecting = weights.toarray() - (expected + expected.T) / 2
+    assert connecting.min() > -1e-6
+    assert connecting.sum() == pytest.approx(300 * graph.CONNECTING, rel=1e-3)
+    ring = connecting > graph.CONNECTING / 4
+    assert (ring.sum(axis=1) == 2).all()
+    assert connected_components(ring)[0] == 1  # one ring, not several
+
+
+def test_eigenvectors_are_those_of_the_normalised_laplacian(weights, linked):
+    dense = weights.toarray()
+    degree = dense.sum(axis=1)
+    laplacian = np.eye(300) - dense / np.sqrt(degree[:, None] * degree[None])
+    values, vectors = linked.eigenvalues.numpy(), linked.eigenvectors.numpy()
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(laplacian)[:20], atol=1e-4)
+    assert (np.diff(values) >= 0).all()
+    assert (values >= 0).all()
+    residual = np.linalg.norm(laplacian @ vectors - vectors * values, axis=0)
+    assert residual.max() < 0.01
+    np.testing.assert_allclose(linked.root_degree.ravel() ** 2, degree / degree.mean(), rtol=1e-5)
+
+
+def test_node_features_are_orthonormal_where_nodes_weigh_by_their_degree(linked):
+    weighted = linked.root_degree**2 * linked.node_features
+    torch.testing.assert_close(
+        weighted.T @ linked.node_features / 300, torch.eye(20), atol=1e-3, rtol=0
+    )
+    # as exact as eigsh is asked to be: from other starts, 0.002 was seen
+    first = linked.node_features[:, 0].abs()
+    torch.testing.assert_close(first, torch.ones(300), atol=5e-3, rtol=0)
+
+
+def test_scores_diffuse_as_heat_does(weights, linked):
+    """By the matrix exponential of the first 20 eigenvectors, densely and in float64."""
+    dense = weights.toarray()
+    root = np.sqrt(dense.sum(axis=1))
+    values, vectors = np.linalg.eigh(np.eye(300) - dense / np.outer(root, root))
+    decay = np.exp(-0.7 * values[:20] / values[2])  # three classes: the slowest of three decays
+    operator = vectors[:, :20] * decay @ vectors[:, :20].T * root / root[:, None]
+    scores = torch.rand(300, 3, generator=torch.Generator().manual_seed(0))
+    found = diffuse(linked, scores, 0.7)
+    torch.testing.assert_close(
+        found.double(), torch.tensor(operator) @ scores.double(), atol=1e-3, rtol=0
+    )
+    total = (linked.root_degree**2 * scores).sum(dim=0)  # no heat is lost
+    torch.testing.assert_close((linked.root_degree**2 * found).sum(dim=0), total, atol=0.01, rtol=0)
+
+
+def test_new_images_take_their_neighbours_weighted_mean(points, linked):
+    new = points[:5] + 0.1
+    values = torch.rand(300, 2, generator=torch.Generator().manual_seed(0))
+    for image, found in zip(new, linked.interpolate(new, values), strict=True):
+        distances = np.linalg.norm(points - image, axis=1)
+        near = np.argsort(distances)[:8]
+        share = gaussian(distances[near]) / gaussian(distances[near]).sum()
+        np.testing.assert_allclose(found, share @ values[near].numpy(), rtol=1e-3)
+
+
+def test_the_same_features_give_the_same_graph_to_the_last_bit(points, linked):
+    again = neighbour_graph(torch.from_numpy(points), neighbours=8, n_eigenvectors=20)
+    for name in ("eigenvectors", "eigenvalues", "root_degree"):
+        first, second = getattr(linked, name), getattr(again, name)
+        assert torch.equal(first, second)
+        assert first.dtype == torch.float32
+    assert (graph.edges(linked.search) != graph.edges(again.search)).nnz == 0
+
+
+FEATURES = tensors(st.tuples(st.integers(0, 12), st.integers(0, 3)), st.just(np.float32))
+
+
+@given(FEATURES, st.integers(-1, 5), st.integers(-1, 5))
+def test_a_graph_is_finite_or_an_error(features, neighbours, n_eigenvectors):
+    found, error = outcome(neighbour_graph, features.numpy(), neighbours, n_eigenvectors)
+    fit = features.numel() > 0 and bool(features.isfinite().all())
+    sizes = (neighbours, n_eigenvectors)
+    assert (error is None) == (fit and min(sizes) >= 1 and max(sizes) < len(features))
+    if error is None:
+        assert found.eigenvectors.shape == (len(features), n_eigenvectors)
+        assert found.eigenvectors.isfinite().all()
+        assert (found.root_degree > 0).all()
+        assert found.eigenvalues[0].abs() < 1e-4
+
+
+@pytest.mark.parametrize("value", [graph.LARGEST, -1e16, 1e30])
+def test_features_too_large_for_distances_are_refused(value):
+    features = np.random.default_rng(0).standard_normal((30, 2))
+    features[3, 1] = value
+    with pytest.raises(ValueError, match="above 1e"):
+        neighbour_graph(features, 3, 4)
+
+
+@pytest.mark.parametrize("shape", [(299, 2), (301, 2), (300,)])
+def test_interpolation_needs_values_for_each_training_image(points, linked, shape):
+    with pytest.raises(ValueError, match="one row of values"):
+        linked.interpolate(points[:2], torch.zeros(shape))
