@@ -116,13 +116,13 @@ def test_a_method_sees_only_the_rows_it_may_look_at(capsys):
 
     torch.set_num_threads(2)
     try:
-        curve = learning_curve(method, LABELS["train"], (6, 30), "with a spy")
+        curve = learning_curve(method, LABELS["train"], (6, 30))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
     assert seen == [(n, draw, 1, [n // 3] * 3) for n in (30, 6) for draw in range(10)]
     assert curve == {n: [draw / 10 for draw in range(10)] for n in (6, 30)}
-    assert capsys.readouterr().out.endswith(" 20/20 fits with a spy\n")
+    assert capsys.readouterr().out.endswith(" 20/20 fits\n")
 
 
 @pytest.mark.parametrize("size", [0, -3, 7, 303])

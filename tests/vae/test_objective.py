@@ -156,7 +156,7 @@ def six_pixels():
 
 def test_the_bound_rises_with_k_from_the_elbo_to_the_exact_likelihood(six_pixels):
     model = OneLatent()
-    weights = log_importance_weights(model, six_pixels, 50_000, seeded())
+    weights = log_importance_weights(model, six_pixels, 50_000, seeded(), torch.float32)
     bounds = [importance_weighted_bound(weights, k) for k in (1, 5, 50, 50_000)]
     assert all((low < high).all() for low, high in pairwise(bounds))
     torch.testing.assert_close(bounds[-1], model.exact(six_pixels), atol=0.01, rtol=0)
@@ -173,7 +173,7 @@ def test_importance_weights_are_the_ratio_of_the_densities(six_pixels, capsys):
         decode = staticmethod(lambda z: z @ weight)
 
     images = six_pixels.repeat(7, 1)
-    found = log_importance_weights(ThreeLatents, images, 600, seeded())
+    found = log_importance_weights(ThreeLatents, images, 600, seeded(), torch.float32)
     assert found.shape == (21, 600)
     assert found.dtype == torch.float64
     lines = capsys.readouterr().out.split("\r")[1:]
