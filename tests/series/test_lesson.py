@@ -98,7 +98,9 @@ def test_a_surprise_is_guessed_first(cells):
 
 
 def test_code_cells_are_short(cells):
-    lengths = [len(lines_of(cell)) for cell in cells if cell.cell_type == "code"]
+    """But for the last one, which lists what was measured, a line each."""
+    code = [c for c in cells if c.cell_type == "code" and not c.id.endswith("-results")]
+    lengths = [len(lines_of(cell)) for cell in code]
     assert max(lengths) <= 15
     assert statistics.median(lengths) <= 8
 
