@@ -1,0 +1,153 @@
+"""What the notebooks measured: numbers in their bands, and the claims that the text makes of them.
+
+Read are the stored numbers and, where `VAELIB_FIGURES` names a folder with others, as after nbval
+in make test, those as well.
+"""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+STORED = Path(__file__).parents[2] / "figures" / "metrics.json"
+LATEST = Path(os.environ.get("VAELIB_FIGURES", STORED.parent)) / "metrics.json"
+
+BANDS = {  # of MNIST, on any processor
+    "share_of_extreme_pixels": (0.85, 0.92),
+    "accuracy_nearest_mean": (0.79, 0.84),
+    "accuracy_raw_pixels": (0.915, 0.93),
+    "accuracy_100_labels_baseline": (0.70, 0.80),
+    "elbo_test": (-103.0, -101.5),
+    "elbo_validation_epoch_31": (-105.0, -102.5),
+    "elbo_test_conv": (-98.5, -96.0),
+    "active_units": (15, 30),
+    "weights": (664_844, 664_844),
+    "log_likelihood_test": (-90.0, -86.0),
+    "log_likelihood_test_error": (0.3, 1.0),
+    "kl_mean_over_pixels": (0.0, 0.05),
+    "kl_sum_over_pixels": (10.0, 20.0),
+    "trustworthiness_epoch_1": (0.95, 1.0),
+    "trustworthiness_epoch_31": (0.95, 1.0),
+    "accuracy_original_protocol": (0.82, 0.88),
+    "accuracy_mean": (0.89, 0.91),
+    "accuracy_kernel": (0.975, 0.988),
+    "accuracy_pseudo_labels_10_labels": (0.8, 0.99),
+    "accuracy_10_labels_label_spreading": (0.93, 0.98),
+    "accuracy_100_labels_label_spreading": (0.967, 0.98),
+    "accuracy_10_labels_label_spreading_deskewed": (0.96, 0.985),
+    "accuracy_100_labels_label_spreading_deskewed": (0.975, 0.985),
+}
+SIZES = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
+
+
+def accuracy(numbers, method, n):
+    return numbers[f"accuracy_{n}_labels_{method}"]
+
+
+def ahead(numbers, method, other, sizes, by=0.0):
+    """Whether a method is ahead of another at every one of some numbers of labels."""
+    return all(accuracy(numbers, method, n) > accuracy(numbers, other, n) + by for n in sizes)
+
+
+CLAIMS = {
+    "a grey image's likelihood is the mean of the black-and-white ones": lambda m: (
+        abs(m["log_likelihood_grey_image"] - m["log_likelihood_binarised_images"]) < 0.2
+    ),
+    "the convolutional model gains more than five nats, with as many weights": lambda m: (
+        m["elbo_test_conv"] > m["elbo_test"] + 5
+        and m["elbo_test_conv_binarised"] > m["elbo_test_binarised"] + 5
+        and math.isclose(m["weights_conv"], m["weights"], rel_tol=0.01)
+    ),
+    "the convolutional model says more with fewer latents": lambda m: (
+        m["active_units_conv"] < m["active_units"]
+    ),
+    "the ELBO undersells the model by four to six nats": lambda m: (
+        4 < m["log_likelihood_test"] - m["log_likelihood_test_one_sample"] < 6
+    ),
+    "neighbours agree more often after 31 epochs than after one, and than in pixels": lambda m: (
+        m["knn_accuracy_latent_epoch_31"] > m["knn_accuracy_latent_epoch_1"] + 0.1
+        and m["knn_accuracy_latent_epoch_31"] > m["knn_accuracy_pixels"]
+        and m["knn_accuracy_latent_epoch_1"] < m["knn_accuracy_pixels"]
+    ),
+    "most of the sorting is done in the first few epochs": lambda m: (
+        m["knn_accuracy_latent_epoch_5"] - m["knn_accuracy_latent_epoch_1"]
+        > m["knn_accuracy_latent_epoch_31"] - m["knn_accuracy_latent_epoch_5"]
+    ),
+    "the initialisation hardly changes the k-NN accuracy of an embedding": lambda m: (
+        m["knn_accuracy_initialisations_highest"] - m["knn_accuracy_initialisations_lowest"] < 0.03
+    ),
+    "4 and 9 are the closest classes": lambda m: (
+        (m["closest_class"], m["closest_class_other"]) == (4, 9)
+    ),
+    "each repair of the original helps, and raw pixels still win": lambda m: (
+        m["accuracy_original_protocol"]
+        < m["accuracy_sampled"]
+        < m["accuracy_sampled_then_mean"]
+        < m["accuracy_mean"]
+        < m["accuracy_raw_pixels"]
+    ),
+    "the original had not converged": lambda m: m["loss_converged"] < m["loss_original"] - 0.1,
+    "trained on samples, the classifier is less certain": lambda m: (
+        m["confidence_trained_on_samples"] < m["confidence_trained_on_means"]
+    ),
+    "fresh samples regularise where labels are few": lambda m: (
+        m["gain_fresh_samples_100_labels"] > 0 and m["gain_fresh_samples_1000_labels"] > 0
+    ),
+    "the second-order penalty explains what sampling costs": lambda m: (
+        0.8 < m["penalty_formula_100_labels"] / m["penalty_measured_100_labels"] < 1.1
+        and 0.8 < m["penalty_formula_all_labels"] / m["penalty_measured_all_labels"] < 1.1
+    ),
+    "regression on eigenvectors and the neighbours' vote are about equal": lambda m: (
+        abs(m["accuracy_validation_regression"] - m["accuracy_validation_vote"]) < 0.005
+    ),
+    "a linear classifier on the latent never overtakes raw pixels": lambda m: ahead(
+        m, "raw_pixels", "mean_z", SIZES, by=-0.01
+    ),
+    "sampling costs most where labels are few": lambda m: ahead(
+        m, "mean_z", "sampled_z", [100], by=0.05
+    ),
+    "the convolutional latent is ahead of raw pixels from 20 labels on, by up to 4 points": (
+        lambda m: (
+            ahead(m, "mean_z_conv", "raw_pixels", SIZES[1:], by=0.005)
+            and ahead(m, "raw_pixels", "mean_z_conv", SIZES[1:], by=-0.04)
+        )
+    ),
+    "the kernel beats the network up to 1,000 labels, and loses from 10,000 on": lambda m: (
+        ahead(m, "kernel_of_z", "cnn", [300, 600, 1000])
+        and ahead(m, "cnn", "kernel_of_z", [10_000, 50_000])
+    ),
+    "with ten labels the network is below raw pixels": lambda m: ahead(
+        m, "raw_pixels", "cnn", [10]
+    ),
+    "ten labels that spread beat a linear classifier with all": lambda m: (
+        accuracy(m, "label_spreading", 10) > m["accuracy_raw_pixels"]
+    ),
+    "the curve of label spreading is flat": lambda m: (
+        abs(accuracy(m, "label_spreading", 3000) - accuracy(m, "label_spreading", 20)) < 0.01
+    ),
+    "with 100 labels, label spreading passes the 96.7 % of M1+M2": lambda m: (
+        accuracy(m, "label_spreading", 100) > 0.967
+    ),
+}
+
+
+@pytest.fixture(params=sorted({STORED, LATEST}), ids=lambda path: path.parent.name)
+def numbers(request):
+    return json.loads(request.param.read_text())
+
+
+@pytest.mark.parametrize("name", BANDS)
+def test_number_is_in_its_band(numbers, name):
+    lowest, highest = BANDS[name]
+    assert lowest <= numbers[name] <= highest
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_claim_is_borne_out(numbers, claim):
+    assert CLAIMS[claim](numbers)
+
+
+def test_every_stored_number_is_still_measured():
+    assert json.loads(STORED.read_text()).keys() == json.loads(LATEST.read_text()).keys()
