@@ -19,25 +19,24 @@ SHAPES = st.one_of(
 FLOATS = st.one_of(
     st.floats(-30, 30, width=32),
     st.floats(0, 1, width=32),
-    st.sampled_from([0, 1]),
-    st.sampled_from([0, math.nan, math.inf, -math.inf]),
+    st.sampled_from([0, 1, math.nan, math.inf, -math.inf]),
 )
 
 
 @st.composite
-def tensors(draw, shapes=SHAPES, dtypes=DTYPES):
+def tensors(draw, shapes=SHAPES, dtypes=DTYPES, elements=FLOATS):
+    """Tensors; `elements` are those of floats."""
     dtype = draw(dtypes)
-    elements = FLOATS if np.issubdtype(dtype, np.floating) else None
+    elements = elements if np.issubdtype(dtype, np.floating) else None
     return torch.from_numpy(np.asarray(draw(hnp.arrays(dtype, draw(shapes), elements=elements))))
 
 
 @st.composite
-def pairs(draw):
-    """Two tensors, most of them of one shape and type."""
+def pairs(draw, elements=FLOATS):
+    """Two tensors, most of them of one shape and type; `elements` are those of the second."""
     first = draw(tensors())
-    if draw(st.integers(0, 3)) == 0:
-        return first, draw(tensors())
-    return first, draw(tensors(st.just(tuple(first.shape)), st.just(first.numpy().dtype)))
+    shape, dtype = st.just(tuple(first.shape)), st.just(first.numpy().dtype)
+    return first, draw(st.one_of(*[tensors(shape, dtype, elements)] * 3, tensors()))
 
 
 def matrices(first, second):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import vaelib
-from vaelib.vae import Config, TrainingError, mean_elbo, objective, train_epochs, training
+from vaelib import vae
+from vaelib.vae import Config, TrainingError, mean_elbo, train_epochs, training
 
 TINY = Config("tiny", latent_size=3, hidden_size=8, epochs=2)
 
@@ -27,7 +28,7 @@ def steps(monkeypatch):
         seen.append(pixels)
         for action in seen.before:
             action(model, len(seen))
-        return objective.elbo(model, pixels, generator)
+        return vae.elbo(model, pixels, generator)
 
     class Steps(list):
         before = []  # noqa: RUF012  what is done to the model before a step, whose number it gets
@@ -114,16 +115,24 @@ def test_every_epoch_sees_each_image_once_in_an_order_of_its_own(small, steps):
     assert not torch.equal(epochs[0], expected)
 
 
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(small, monkeypatch):
-    rates = []
+def test_steps_follow_the_gradient_at_a_rate_that_rises_and_falls_to_nothing(small, monkeypatch):
+    """The first step by hand, with the same order and the same noise."""
+    rates, gradients = [], []
 
     class Spy(torch.optim.Adam):
         def step(self, closure=None):
             rates.append(self.param_groups[0]["lr"])
+            gradients.append([weight.grad.clone() for weight in self.param_groups[0]["params"]])
             super().step(closure)
 
     monkeypatch.setattr(torch.optim, "Adam", Spy)
-    trained(small, replace(TINY, epochs=5, learning_rate=0.01))
+    config = replace(TINY, epochs=5, learning_rate=0.01, seed=3)
+    trained(small, config, torch.float32)
+    model, generator = config.build(), torch.Generator().manual_seed(3)
+    rows = torch.randperm(1000, generator=generator)[:256]
+    loss = -vae.elbo(model, vaelib.to_pixels(small.train.images[rows]), generator).elbo.mean()
+    expected = torch.autograd.grad(loss, list(model.parameters()))
+    torch.testing.assert_close(gradients[0], list(expected))
     assert len(rates) == 4 * 5
     assert max(rates) == pytest.approx(0.01, rel=0.05)
     assert rates.index(max(rates)) == 5
@@ -135,8 +144,9 @@ def test_binarised_training_sees_only_paper_and_ink(small, steps):
     trained(small, replace(TINY, epochs=3, binarise_from=2))
     assert all(len(pixels.unique()) > 2 for pixels in steps[:4])
     assert all(pixels.unique().tolist() == [0, 1] for pixels in steps[4:])
-    mean = torch.cat(steps[4:]).mean().item()  # the grey levels are the probabilities
-    assert mean == pytest.approx(small.train.images.float().mean().item() / 255, rel=0.01)
+    first, second = (torch.cat(steps[i : i + 4]).mean().item() for i in (4, 8))
+    assert first != second  # drawn anew, with the grey levels as probabilities
+    assert first == pytest.approx(small.train.images.float().mean().item() / 255, rel=0.01)
 
 
 @pytest.mark.parametrize("config", [vaelib.MLP, vaelib.CONV], ids=["mlp", "conv"])
