@@ -114,9 +114,9 @@ def log_importance_weights(
 
     The average of the weights themselves, not of their logarithms, is an unbiased estimate of
     p_θ(x). `pixels`: (B, 784), black or white, float 0 or 1. `dtype` is that of the decoder's
-    matrix products, the fastest unless given. Returns (B, K) in float64. Raises ValueError where there is no sample, or a
-    pixel is grey: the average over the black-and-white images that a grey one stands for is not
-    what this estimates. Burda, Grosse & Salakhutdinov 2016.
+    matrix products, the fastest unless given. Returns (B, K) in float64. Raises ValueError where
+    there is no sample, or a pixel is grey: the average over the black-and-white images that a
+    grey one stands for is not what this estimates. Burda, Grosse & Salakhutdinov 2016.
     """
     if n_samples < 1:
         raise ValueError(f"At least one sample per image is needed, not {n_samples}.")
