@@ -118,10 +118,11 @@ FEATURES = tensors(SHAPES, st.just(np.float32), st.floats(-30, 30, width=32))
 @example(torch.arange(6.0)[:, None], 5, 5)
 @example(torch.arange(6.0)[:, None], 6, 1)
 @example(torch.arange(6.0)[:, None], 1, 6)
-@example(torch.tensor([0.0, 1.0, 2.0, torch.nan])[:, None], 1, 1)
+@example(torch.tensor([[0.0], [1.0], [2.0], [torch.nan]]), 1, 1)
+@example(torch.tensor([[0.0], [1.0], [2.0], [-graph.LARGEST]]), 1, 1)  # its square is not finite
 def test_a_graph_is_finite_or_an_error(features, neighbours, n_eigenvectors):
     found, error = outcome(neighbour_graph, features.numpy(), neighbours, n_eigenvectors)
-    fit = features.numel() > 0 and bool(features.isfinite().all())
+    fit = features.numel() > 0 and bool((features.abs() < graph.LARGEST).all())
     sizes = (neighbours, n_eigenvectors)
     assert (error is None) == (fit and min(sizes) >= 1 and max(sizes) < len(features))
     if error is None:
@@ -129,14 +130,6 @@ def test_a_graph_is_finite_or_an_error(features, neighbours, n_eigenvectors):
         assert found.eigenvectors.isfinite().all()
         assert (found.root_degree > 0).all()
         assert 0 <= found.eigenvalues[0] < 1e-4
-
-
-@pytest.mark.parametrize("value", [graph.LARGEST, -1e16, 1e30])
-def test_features_too_large_for_distances_are_refused(value):
-    features = np.random.default_rng(0).standard_normal((30, 2))
-    features[3, 1] = value
-    with pytest.raises(ValueError, match="above 1e"):
-        neighbour_graph(features, 3, 4)
 
 
 @pytest.mark.parametrize("shape", [(299, 2), (301, 2), (300,)])

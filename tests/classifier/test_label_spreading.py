@@ -37,12 +37,6 @@ def groups():
     return neighbour_graph(points.astype(np.float32), neighbours=6, n_eigenvectors=12), labels
 
 
-def test_two_labels_are_enough_for_two_moons(moons, graph):
-    rows = torch.tensor([0, 300])
-    spread = spread_labels(graph, rows, torch.tensor([0, 1]), n_classes=2)
-    assert (spread == moons[1]).float().mean() > 0.98
-
-
 def test_given_labels_stay_even_when_they_are_wrong(moons, graph):
     rows, wrong = torch.tensor([0, 1, 300, 301]), torch.tensor([0, 1, 1, 1])
     spread = spread_labels(graph, rows, wrong, n_classes=2)
@@ -119,8 +113,6 @@ def test_the_method_classifies_new_images_by_the_pseudo_labels(moons, graph):
     features = graph.interpolate(new, graph.node_features)
     method = label_spreading(graph, features, {"train": labels, "test": labels})
     assert method(torch.tensor([0, 300]), 0) > 0.97
-    upside_down = label_spreading(graph, features, {"train": labels, "test": 1 - labels})
-    assert upside_down(torch.tensor([0, 300]), 0) < 0.03
 
 
 # --- arguments -----------------------------------------------------------------------------------
