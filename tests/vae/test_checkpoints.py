@@ -282,8 +282,16 @@ def test_two_notebooks_that_train_save_and_measure_at_once_both_end_well():
 # --- interrupted ---------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def heard():
+    """Let SIGINT interrupt as in a notebook, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_an_interrupted_training_keeps_its_curves_and_harms_nothing(
-    small, saved, monkeypatch, capsys
+    small, saved, heard, monkeypatch, capsys
 ):
     """An early epoch's weights are there on request, and not passed off as the trained model."""
 
@@ -292,15 +300,15 @@ def test_an_interrupted_training_keeps_its_curves_and_harms_nothing(
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     monkeypatch.setattr(checkpoints, "show_progress", stop_soon)
-    config = replace(TINY, epochs=20_000)
+    config = replace(TINY, epochs=2000)
     before = saved.read_bytes()
     interrupted = vaelib.train(config, small)
     n_epochs = len(interrupted.history)
-    assert 10 <= n_epochs < 20_000
-    assert f"Interrupted after {n_epochs} of 20000 epochs" in capsys.readouterr().out
+    assert 10 <= n_epochs < 2000
+    assert f"Interrupted after {n_epochs} of 2000 epochs" in capsys.readouterr().out
     (left, _) = plots.training_curves(interrupted.history, "so far").axes
     assert len(left.lines[0].get_xdata()) == n_epochs
-    with pytest.raises(CheckpointError, match=r"20000 were not kept; kept were: 1\..*interrupted"):
+    with pytest.raises(CheckpointError, match=r"2000 were not kept; kept were: 1\..*interrupted"):
         interrupted.model()
     assert interrupted.model(epoch=1)
     assert saved.read_bytes() == before
@@ -308,7 +316,7 @@ def test_an_interrupted_training_keeps_its_curves_and_harms_nothing(
     assert vaelib.train(TINY, small).model()
 
 
-def test_an_interruption_while_saving_leaves_the_model_in_memory(small, monkeypatch, capsys):
+def test_an_interruption_while_saving_leaves_the_model_in_memory(small, heard, monkeypatch, capsys):
     def interrupted(_):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
