@@ -6,6 +6,7 @@ every epoch is what a reader would copy.
 
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -14,8 +15,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from vaelib._machine.archives import import_datasets
+from vaelib.data import Split
 from vaelib.latent import encode
 from vaelib.vae.models import VAE
+
+Batch = tuple[Tensor, Tensor]
 
 
 def loader(root: Path, n_images: int, batch_size: int) -> DataLoader:
@@ -126,47 +130,37 @@ class MatrixProducts:
 
 
 class LinearClassifier:
-    """The original's classifier on a frozen encoder: softmax regression on samples of z, by SGD."""
+    """The original's classifier: softmax regression on samples of z, by SGD.
 
-    def __init__(self, model: VAE) -> None:
-        self.model = model
-        self.linear = nn.Linear(model.latent_size, 10)
+    `batches` returns the pairs (latent (B, Z), labels (B,)) of the epochs to take when called.
+    """
+
+    def __init__(self, latent_size: int, batches: Callable[[], Iterable[Batch]]) -> None:
+        self.batches = batches
+        self.linear = nn.Linear(latent_size, 10)
         self.optimizer = torch.optim.SGD(self.linear.parameters(), lr=1e-3)
 
-    def step(self, latent: Tensor, labels: Tensor) -> None:
-        """Take one step on a batch."""
-        loss = F.cross_entropy(self.linear(latent), labels)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
-
-class EncodingEachEpoch(LinearClassifier):
-    """As the original does it: every batch is loaded and encoded again in every epoch."""
-
-    def __init__(self, model: VAE, batches: DataLoader) -> None:
-        super().__init__(model)
-        self.batches = batches
-
     def __call__(self) -> None:
-        """Take one epoch."""
-        for images, labels in self.batches:
-            mean, log_variance = self.model.encode(images.view(-1, 784))
-            latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-            self.step(latent.detach(), labels)
+        """Take every step."""
+        for latent, labels in self.batches():
+            loss = F.cross_entropy(self.linear(latent), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
 
 
-class EncodingOnce(LinearClassifier):
-    """As notebook 4 does it: encode once, then take every epoch's samples and steps."""
+def encoded_each_epoch(model: VAE, batches: DataLoader) -> Iterator[Batch]:
+    """Yield one epoch as the original does: every batch is loaded and encoded again."""
+    for images, labels in batches:
+        mean, log_variance = model.encode(images.view(-1, 784))
+        latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        yield latent.detach(), labels
 
-    def __init__(self, model: VAE, images: Tensor, labels: Tensor, epochs: int) -> None:
-        super().__init__(model)
-        self.images, self.labels, self.epochs = images, labels, epochs
 
-    def __call__(self) -> None:
-        """Encode, and take all epochs."""
-        posterior = encode(self.model, self.images)
-        for _ in range(self.epochs):
-            latent = posterior.sample()
-            for rows in torch.randperm(len(latent)).split(256):
-                self.step(latent[rows], self.labels[rows])
+def encoded_once(model: VAE, split: Split, batch_size: int, epochs: int) -> Iterator[Batch]:
+    """Yield all epochs as notebook 4 does: encode once, and sample anew in each."""
+    posterior = encode(model, split.images)
+    for _ in range(epochs):
+        latent = posterior.sample()
+        for rows in torch.randperm(len(latent)).split(batch_size):
+            yield latent[rows], split.labels[rows]

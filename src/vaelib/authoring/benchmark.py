@@ -18,11 +18,12 @@ from vaelib import data, plots
 from vaelib._machine.devices import limit_threads, training_dtype
 from vaelib._machine.files import checkpoints_folder, data_folder, figures_folder
 from vaelib.authoring.baselines import (
-    EncodingEachEpoch,
-    EncodingOnce,
+    LinearClassifier,
     MatrixProducts,
     PyroTutorial,
     PyTorchExample,
+    encoded_each_epoch,
+    encoded_once,
     loader,
 )
 from vaelib.authoring.execute import TIMINGS_FILE, Timing
@@ -95,9 +96,9 @@ def measure_classifier(split: data.Split, rounds: int) -> Numbers:
 
     The former takes minutes, so one epoch of it is measured, and multiplied.
     """
-    model = VAE()
-    each = EncodingEachEpoch(model, loader(data_folder(), len(split), 256))
-    once = EncodingOnce(model, split.images, split.labels, ORIGINAL_EPOCHS)
+    model, batches = VAE(), loader(data_folder(), len(split), 256)
+    each = LinearClassifier(30, lambda: encoded_each_epoch(model, batches))
+    once = LinearClassifier(30, lambda: encoded_once(model, split, 256, ORIGINAL_EPOCHS))
     took = seconds_of({"encoding each epoch": each, "encoding once": once}, rounds)
     original = ORIGINAL_EPOCHS * took["encoding each epoch"]
     return {
