@@ -71,7 +71,9 @@ def test_accuracy_is_what_scikit_learn_gives_with_the_c_best_on_validation(featu
     assert logistic_regression(given, LABELS, (30,))(rows[4], 4) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("columns", "limit"), [(1, "LARGEST_SEARCH"), (30, "LARGEST_SEARCH_WIDE")])
+@pytest.mark.parametrize(
+    ("columns", "limit"), [(25, "LARGEST_SEARCH"), (26, "LARGEST_SEARCH_WIDE")]
+)
 def test_c_is_searched_for_with_so_many_labels_at_most(features, monkeypatch, columns, limit):
     asked = []
 

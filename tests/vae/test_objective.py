@@ -82,7 +82,7 @@ def test_likelihood_is_that_of_torch_distributions_or_an_error(pair):
 
 
 @given(pairs())
-@example((torch.ones(2, 3, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)))
+@example((torch.ones(4, 9, dtype=torch.float64), torch.ones(4, 9, dtype=torch.float64)))
 def test_a_sample_is_the_mean_plus_the_scaled_noise_or_an_error(pair):
     mean, log_variance = pair
     result, error = outcome(sample_latent, mean, log_variance, seeded())
