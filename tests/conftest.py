@@ -3,11 +3,14 @@
 import os
 import subprocess
 
+# before torch, as in the notebooks: where a processor is busy, t-SNE would take fifty times as long
+import vaelib
+
+# isort: split
 import pytest
 import torch
 from hypothesis import settings
 
-import vaelib
 from vaelib.data.splits import Dataset
 
 settings.register_profile("vaelib", deadline=None, derandomize=True, max_examples=60)
