@@ -111,7 +111,8 @@ def edges(search: NearestNeighbors) -> sparse.csr_matrix:
 def diffuse(graph: Graph, scores: Tensor, time: float) -> Tensor:
     """Let label scores diffuse along the edges for some time: (N, C) → (N, C).
 
-    `time` is in units of the slowest decay among the first C eigenvectors, as many as classes.
+    `time` is in units in which the C-th eigenvector, the last of as many as there are classes,
+    decays to 1/e: what differs between clusters remains, what differs within them fades.
     """
     decay = graph.eigenvalues / graph.eigenvalues[scores.shape[1] - 1]  # (Q,)
     coefficients = graph.eigenvectors.T @ (scores * graph.root_degree)  # (N, C) → (Q, C)

@@ -149,7 +149,7 @@ def learning_curves(
     }
     last = max(n for curve in curves.values() for n in curve)
     ends = []
-    looks = zip(cycle(LINE_COLOURS), cycle("osD^vPXhp"), strict=False)
+    looks = zip(cycle(LINE_COLOURS), cycle("osD^vPXhp*"), strict=False)
     for name, (colour, marker) in zip(curves, looks, strict=False):
         sizes = list(curves[name])
         heights = np.clip(list(means[name].values()), None, HIGHEST)

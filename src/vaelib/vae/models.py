@@ -1,7 +1,6 @@
 """The networks: a Gaussian encoder q_φ(z|x) and a Bernoulli decoder p_θ(x|z).
 
-What is maximised is the objective's business, and how is the training's. Under autocast the
-matrices are multiplied in bfloat16; what leaves a model is float32 again.
+Under autocast the matrices are multiplied in bfloat16; what leaves a model is float32 again.
 """
 
 import torch.nn.functional as F
@@ -78,7 +77,7 @@ class ConvDecoder(nn.Module):
         """(B, Z) → logits (B, 784)."""
         hidden = F.silu(self.hidden(latent))  # (B, Z) → (B, H)
         places = F.silu(self.places(hidden)).view(len(latent), 7, 7, -1)  # (B, 7, 7, C)
-        return self.output(places.permute(0, 3, 1, 2))  # (B, 2C, 7, 7) → (B, 784)
+        return self.output(places.permute(0, 3, 1, 2))  # (B, C, 7, 7) → (B, 784)
 
 
 def convolutions(channels: int) -> nn.Sequential:
@@ -99,8 +98,8 @@ class VAE(nn.Module):
 
     784–400 (softplus)–30 and back by default: the network of the original VAE-Classifier and,
     but for the latent's size, of Pyro's VAE tutorial. To try other networks, subclass it and put
-    them in the place of `encoder` and `decoder`, as `ConvVAE` does; name the class in
-    `vaelib.vae.training.MODELS`, and a `Config` can train it.
+    them in the place of `encoder` and `decoder`; name the class in `vaelib.vae.training.MODELS`,
+    and a `Config` can train it.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ class ConvVAE(VAE):
     """
 
     def __init__(self, latent_size: int = 50, channels: int = 16, hidden_size: int = 256) -> None:
-        nn.Module.__init__(self)
+        nn.Module.__init__(self)  # not VAE's, which would build the other two networks
         self.latent_size = latent_size
         self.encoder = ConvEncoder(latent_size, channels, hidden_size)
         self.decoder = ConvDecoder(latent_size, channels, hidden_size)

@@ -1,7 +1,7 @@
 """The objective: the KL divergence, the Bernoulli log-likelihood, the ELBO; all in nats.
 
 Everything is summed over the pixels or the latent dimensions and returned as one value per
-image. The mean over images is taken once, by the caller: a mean over the 784 pixels would weigh
+image. The mean over images is taken once, at the end: a mean over the 784 pixels would weigh
 the KL 784 times too much.
 """
 
@@ -21,7 +21,7 @@ EVALUATION_SEED = 1234  # the same noise for every model that is measured
 
 
 class ElboTerms(NamedTuple):
-    """The two terms of the ELBO in nats, one value per image each: (B,)."""
+    """The two terms of the ELBO in nats: one value per image, (B,), or their means."""
 
     reconstruction: Tensor
     kl: Tensor
@@ -146,7 +146,7 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     """Return the lower bound on log p_θ(x) from k samples at a time, in nats: (B, K) → (B,).
 
     The K samples are cut into groups of k, and the groups' bounds averaged, so that every k uses
-    all samples. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
+    all samples that fill a group. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
     unless 1 ≤ k ≤ K.
     """
     if log_weights.ndim != 2 or not 1 <= k <= log_weights.shape[1]:

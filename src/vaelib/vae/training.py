@@ -1,4 +1,7 @@
-"""Training: the hyperparameters, and the loop that maximises the ELBO."""
+"""Training: the hyperparameters, and the loop that maximises the ELBO.
+
+`vaelib.train`, which runs the loop and saves what it has learned, is in `vaelib.vae.checkpoints`.
+"""
 
 import math
 from collections.abc import Iterator
@@ -37,7 +40,8 @@ class Config:
         probabilities, anew each time; None keeps the grey ones throughout.
     keep : the epochs after which the weights are kept; the last one always is.
     seed : of the first weights, the order of the images and the noise.
-    version : raised when a change in the code makes the same hyperparameters end elsewhere.
+    version : to be raised when a change in a network's code makes the same hyperparameters end
+        elsewhere. A checkpoint knows its model by name, and could not tell otherwise.
     """
 
     name: str
@@ -187,9 +191,9 @@ def train_epochs(
         yield record
 
 
-def _check_finite(elbo: float, where: str, config: Config) -> None:
-    if not math.isfinite(elbo):
+def _check_finite(value: float, where: str, config: Config) -> None:
+    if not math.isfinite(value):
         raise TrainingError(
-            f"The ELBO became {elbo} {where}. Likely causes: a learning rate that is too high "
+            f"The ELBO became {value} {where}. Likely causes: a learning rate that is too high "
             f"(its peak is {config.learning_rate}), or a log-variance that grew without bound."
         )
