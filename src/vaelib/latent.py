@@ -35,7 +35,7 @@ def encode(model: VAE, images: Tensor, batch_size: int = 1000) -> Normal:
 def active_units(posterior: Normal) -> Tensor:
     """Tell which latent dimensions carry anything about the image: (Z,) of bool.
 
-    A unit is active where its posterior mean varies over the images with a variance above 0.01; in the
+    A unit is active where its posterior mean has a variance over the images above 0.01; in the
     others the posterior has collapsed onto the prior. Burda, Grosse & Salakhutdinov 2016.
     """
     return posterior.mean.var(dim=0) > ACTIVE_VARIANCE

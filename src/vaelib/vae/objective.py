@@ -146,8 +146,8 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     """Return the lower bound on log p_θ(x) from k samples at a time, in nats: (B, K) → (B,).
 
     The K samples are cut into groups of k, and the groups' bounds averaged, so that every k uses
-    all samples that fill a group. k = 1 is the ELBO; the bound rises with k towards log p_θ(x). Raises ValueError
-    unless 1 ≤ k ≤ K.
+    all samples that fill a group. k = 1 is the ELBO; the bound rises with k towards log p_θ(x).
+    Raises ValueError unless 1 ≤ k ≤ K.
     """
     if log_weights.ndim != 2 or not 1 <= k <= log_weights.shape[1]:
         raise ValueError(
