@@ -5,6 +5,7 @@ the number of the random label set, and returns its accuracy on the test images.
 labels are handed over by split, {"train": …, "validation": …, "test": …}.
 """
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -88,20 +89,21 @@ def logistic_regression(
     limit = LARGEST_SEARCH if features["train"].shape[1] <= 100 else LARGEST_SEARCH_WIDE
     largest = max(n for n in label_counts(labels["train"]) if n <= limit)
 
-    def fit(rows: Tensor, c: float) -> LogisticRegression:
+    def score(rows: Tensor, c: float, split: str) -> float:
         rows = rows.numpy()
         classifier = LogisticRegression(C=c, max_iter=1000)
-        return classifier.fit(features["train"][rows], labels["train"][rows])
+        classifier.fit(features["train"][rows], labels["train"][rows])
+        gc.collect(1)  # the fit leaves a reference cycle, which holds a copy of its features
+        return classifier.score(features[split], labels[split])
 
     def best_c(n_labels: int) -> float:
         rows = balanced_subset(labels["train"], min(n_labels, largest), seed=0)
-        scores = [fit(rows, c).score(features["validation"], labels["validation"]) for c in CS]
-        return CS[int(np.argmax(scores))]
+        return max(CS, key=lambda c: score(rows, c, "validation"))
 
     chosen = {n: best_c(n) for n in sizes}
 
     def method(rows: Tensor, seed: int) -> float:
-        return fit(rows, chosen[len(rows)]).score(features["test"], labels["test"])
+        return score(rows, chosen[len(rows)], "test")
 
     return method
 

@@ -8,6 +8,7 @@ To diffuse and to decide by turns is threshold dynamics, the MBO scheme (Garcia-
 2014); the condition on the class sizes is that of Jacobs, Merkurjev & Esedoglu 2018.
 """
 
+import gc
 import math
 from collections.abc import Mapping, Sequence
 
@@ -108,6 +109,7 @@ def label_spreading(graph: Graph, test_features: Tensor, labels: Mapping[str, Te
     def method(rows: Tensor, seed: int) -> float:
         pseudo_labels = spread_labels(graph, rows, labels["train"][rows], n_classes)
         classifier = LogisticRegression(max_iter=1000).fit(graph.node_features, pseudo_labels)
+        gc.collect(1)  # the fit leaves a reference cycle, which holds a copy of its features
         return classifier.score(test_features, labels["test"])
 
     return method
