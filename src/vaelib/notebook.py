@@ -121,7 +121,10 @@ def results(
 
 
 def _display_table(numbers: Mapping[str, float]) -> None:
-    rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in numbers.items()]
+    rows = [
+        (name.replace("_", " "), f"{value:,.0f}" if value.is_integer() else f"{value:.4g}")
+        for name, value in numbers.items()
+    ]
     plain = "\n".join(f"{name:<45}{value:>10}" for name, value in rows)
     lines = [f"| {name} | {value} |" for name, value in rows]
     table = "\n".join(["| What this notebook measured | |", "|:--|--:|", *lines])

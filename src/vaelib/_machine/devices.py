@@ -151,10 +151,13 @@ def trim_memory_after_cells(shell: "InteractiveShell") -> None:
     That is what reference cycles hold (scikit-learn's fits leave some, with a copy of their
     features), and what GNU's C library keeps free between pieces that are still in use.
     """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()  # what has been imported stays, and need not be looked at each time
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
         shell.events.register("post_run_cell", _trim_memory)  # the same function only once
 
 
 def _trim_memory(_result: "ExecutionResult") -> None:
-    gc.collect(1)
+    gc.collect()
     ctypes.CDLL(None).malloc_trim(0)

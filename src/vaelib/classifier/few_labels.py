@@ -93,7 +93,7 @@ def logistic_regression(
         rows = rows.numpy()
         classifier = LogisticRegression(C=c, max_iter=1000)
         classifier.fit(features["train"][rows], labels["train"][rows])
-        gc.collect(1)  # the fit leaves a reference cycle, which holds a copy of its features
+        gc.collect()  # the fit leaves a reference cycle, which holds a copy of its features
         return classifier.score(features[split], labels[split])
 
     def best_c(n_labels: int) -> float:
