@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from vaelib._machine.devices import one_thread
+from vaelib._machine.devices import one_thread, quick_collection
 from vaelib._machine.progress import show_progress
 from vaelib.data.splits import balanced_subset
 
@@ -62,7 +62,7 @@ def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int]) -> Curv
         for seed in range(n_draws(n, len(labels)))
     ]
     curve: Curve = {n: [] for n in sizes}
-    with one_thread():  # the tasks run side by side, not the sums within one
+    with one_thread(), quick_collection():  # the tasks run side by side, not the sums within one
         accuracies = joblib.Parallel(return_as="generator")(
             joblib.delayed(_score)(method, labels, *task) for task in tasks
         )
@@ -100,7 +100,8 @@ def logistic_regression(
         rows = balanced_subset(labels["train"], min(n_labels, largest), seed=0)
         return max(CS, key=lambda c: score(rows, c, "validation"))
 
-    chosen = {n: best_c(n) for n in sizes}
+    with quick_collection():
+        chosen = {n: best_c(n) for n in sizes}
 
     def method(rows: Tensor, seed: int) -> float:
         return score(rows, chosen[len(rows)], "test")
