@@ -64,8 +64,12 @@ def test_accuracy_is_what_scikit_learn_gives_with_the_c_best_on_validation(featu
         model = LogisticRegression(C=c, max_iter=1000)
         return model.fit(features["train"][rows[seed]], LABELS["train"][rows[seed]])
 
-    scores = [fit(0, c).score(features["validation"], LABELS["validation"]) for c in few_labels.CS]
-    expected = fit(4, few_labels.CS[np.argmax(scores)]).score(features["test"], LABELS["test"])
+    scores = [
+        fit(0, c).score(features["validation"], LABELS["validation"].numpy()) for c in few_labels.CS
+    ]
+    expected = fit(4, few_labels.CS[np.argmax(scores)]).score(
+        features["test"], LABELS["test"].numpy()
+    )
     assert curve[30][4] == pytest.approx(expected)
     given = {name: kind(x) for name, x in features.items()}
     assert logistic_regression(given, LABELS, (30,))(rows[4], 4) == pytest.approx(expected)

@@ -119,7 +119,9 @@ FEATURES = tensors(SHAPES, st.just(np.float32), st.floats(-30, 30, width=32))
 @example(torch.arange(6.0)[:, None], 6, 1)
 @example(torch.arange(6.0)[:, None], 1, 6)
 @example(torch.tensor([[0.0], [1.0], [2.0], [torch.nan]]), 1, 1)
-@example(torch.tensor([[0.0], [1.0], [2.0], [-graph.LARGEST]]), 1, 1)  # its square is not finite
+@example(
+    torch.tensor([[0.0], [1.0], [2.0], [-2 * graph.LARGEST]]), 1, 1
+)  # its square is not finite
 def test_a_graph_is_finite_or_an_error(features, neighbours, n_eigenvectors):
     found, error = outcome(neighbour_graph, features.numpy(), neighbours, n_eigenvectors)
     fit = features.numel() > 0 and bool((features.abs() < graph.LARGEST).all())

@@ -94,7 +94,7 @@ def logistic_regression(
         classifier = LogisticRegression(C=c, max_iter=1000)
         classifier.fit(features["train"][rows], labels["train"][rows])
         gc.collect()  # the fit leaves a reference cycle, which holds a copy of its features
-        return classifier.score(features[split], labels[split])
+        return classifier.score(features[split], labels[split].numpy())
 
     def best_c(n_labels: int) -> float:
         rows = balanced_subset(labels["train"], min(n_labels, largest), seed=0)

@@ -110,6 +110,6 @@ def label_spreading(graph: Graph, test_features: Tensor, labels: Mapping[str, Te
         pseudo_labels = spread_labels(graph, rows, labels["train"][rows], n_classes)
         classifier = LogisticRegression(max_iter=1000).fit(graph.node_features, pseudo_labels)
         gc.collect()  # the fit leaves a reference cycle, which holds a copy of its features
-        return classifier.score(test_features, labels["test"])
+        return classifier.score(test_features, labels["test"].numpy())
 
     return method

@@ -142,7 +142,7 @@ def check_few_labels(
             )
         baseline = LogisticRegression(max_iter=1000).fit(unlabelled[rows], few)
         scores.append((answer == new_labels[new]).float().mean().item())
-        gains.append(scores[-1] - baseline.score(new_features[new], new_labels[new]))
+        gains.append(scores[-1] - baseline.score(new_features[new], new_labels[new].numpy()))
     if max(scores) < 0.15:
         raise Hint("That is what guessing gives: are `labels` taken as those of `rows`, in order?")
     if np.mean(gains) < GAIN_BAR:

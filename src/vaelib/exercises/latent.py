@@ -50,7 +50,7 @@ def check_knn_accuracy(accuracy: Callable[[FloatArray, NDArray[np.int64], int], 
     labels = generator.integers(0, 3, 150)
     centres = np.array([[0, 0, 0], [1.6, 0, 0], [0, 1.6, 0]])
     features = (centres[labels] + generator.standard_normal((150, 3))).astype(np.float32)
-    right = KNeighborsClassifier(5).fit(features, labels).score(None, labels)
+    right = KNeighborsClassifier(5).fit(features, labels).score(None, np.asarray(labels))
     distance = np.linalg.norm(features[:, None] - features[None], axis=2)  # (N, N)
     order = distance.argsort(axis=1)
     mistakes = {
