@@ -17,6 +17,7 @@ from torch import Tensor
 from vaelib._machine.devices import one_thread, quick_collection
 from vaelib._machine.progress import show_progress
 from vaelib.data.splits import balanced_subset
+from vaelib.plots.curves import half_width
 
 PER_CLASS = (1, 2, 5, 10, 30, 60, 100, 300, 1000)  # labels of each class
 CS = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of the L2 penalty
@@ -73,7 +74,9 @@ def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int]) -> Curv
 
 
 def _score(method: Method, labels: Tensor, n_labels: int, seed: int) -> float:
-    return method(balanced_subset(labels, n_labels, seed), seed)
+    accuracy = method(balanced_subset(labels, n_labels, seed), seed)
+    gc.collect()  # scikit-learn's fits leave reference cycles, which hold a copy of their features
+    return accuracy
 
 
 def logistic_regression(
@@ -93,31 +96,18 @@ def logistic_regression(
         rows = rows.numpy()
         classifier = LogisticRegression(C=c, max_iter=1000)
         classifier.fit(features["train"][rows], labels["train"][rows])
-        gc.collect()  # the fit leaves a reference cycle, which holds a copy of its features
         return classifier.score(features[split], labels[split].numpy())
 
     def best_c(n_labels: int) -> float:
         rows = balanced_subset(labels["train"], min(n_labels, largest), seed=0)
         return max(CS, key=lambda c: score(rows, c, "validation"))
 
-    with quick_collection():
-        chosen = {n: best_c(n) for n in sizes}
+    chosen = {n: best_c(n) for n in sizes}
 
     def method(rows: Tensor, seed: int) -> float:
         return score(rows, chosen[len(rows)], "test")
 
     return method
-
-
-def half_width(accuracies: Sequence[float]) -> float:
-    """Return half the width of the 95 % interval of the mean of a few accuracies (Student's t).
-
-    NaN where there is one only, which says nothing about the spread.
-    """
-    from scipy import stats
-
-    n = len(accuracies)
-    return float(stats.sem(accuracies) * stats.t.ppf(0.975, n - 1)) if n > 1 else float("nan")
 
 
 def table(curves: Mapping[str, Curve]) -> str:

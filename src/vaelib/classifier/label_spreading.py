@@ -8,7 +8,6 @@ To diffuse and to decide by turns is threshold dynamics, the MBO scheme (Garcia-
 2014); the condition on the class sizes is that of Jacobs, Merkurjev & Esedoglu 2018.
 """
 
-import gc
 import math
 from collections.abc import Mapping, Sequence
 
@@ -62,9 +61,7 @@ def spread_labels(
         raise ValueError(f"Each of the {n_classes} classes needs at least one label to spread.")
     if not 0 <= rows.min() <= rows.max() < n:
         raise ValueError(f"The labelled rows must lie in 0 to {n - 1}, the images of the graph.")
-    if len(schedule) == 0 or not all(
-        0 < time < math.inf for time in schedule
-    ):  # also false for NaN
+    if not schedule or not all(0 < time < math.inf for time in schedule):  # also false for NaN
         raise ValueError(f"The schedule {schedule} must be one or more positive, finite times.")
     scores = torch.zeros(n, n_classes)
     scores[rows] = F.one_hot(labels, n_classes).float()
@@ -109,7 +106,6 @@ def label_spreading(graph: Graph, test_features: Tensor, labels: Mapping[str, Te
     def method(rows: Tensor, seed: int) -> float:
         pseudo_labels = spread_labels(graph, rows, labels["train"][rows], n_classes)
         classifier = LogisticRegression(max_iter=1000).fit(graph.node_features, pseudo_labels)
-        gc.collect()  # the fit leaves a reference cycle, which holds a copy of its features
         return classifier.score(test_features, labels["test"].numpy())
 
     return method

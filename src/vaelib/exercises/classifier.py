@@ -9,10 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.distributions import Normal
 
-from vaelib.classifier.few_labels import half_width
 from vaelib.data.splits import Dataset, Split, balanced_subset
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
 from vaelib.latent import FloatArray
+from vaelib.plots.curves import half_width
 
 GAIN_BAR = 0.05  # over logistic regression on the same labels
 

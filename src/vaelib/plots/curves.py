@@ -153,7 +153,7 @@ def learning_curves(
     for name, (colour, marker) in zip(curves, looks, strict=False):
         sizes = list(curves[name])
         heights = np.clip(list(means[name].values()), None, HIGHEST)
-        errors = [_half_width(accuracies) for accuracies in curves[name].values()]
+        errors = [half_width(accuracies) for accuracies in curves[name].values()]
         ax.errorbar(sizes, heights, errors, color=colour, marker=marker, capsize=2)
         if sizes[-1] == last:
             ends.append((heights[-1], name, colour))
@@ -171,12 +171,15 @@ def learning_curves(
     return figure
 
 
-def _half_width(accuracies: Sequence[float]) -> float:
-    """Return half the 95 % interval of the mean, by Student's t; NaN for a single value."""
+def half_width(accuracies: Sequence[float]) -> float:
+    """Return half the width of the 95 % interval of the mean of a few accuracies (Student's t).
+
+    NaN where there is one only, which says nothing about the spread.
+    """
     from scipy import stats
 
     n = len(accuracies)
-    return stats.sem(accuracies) * stats.t.ppf(0.975, n - 1) if n > 1 else np.nan
+    return float(stats.sem(accuracies) * stats.t.ppf(0.975, n - 1)) if n > 1 else np.nan
 
 
 def _accuracy_axes(ax: Axes, means: Mapping[str, Mapping[int, float]]) -> None:
