@@ -100,8 +100,18 @@ def open_notebook(browser, lab, path):
     browser.get(lab.format(name=path.name))
     n_cells = len(code_cells(path))
     wait(browser, 120, lambda b: len(cells(b)) == n_cells, f"the {n_cells} cells of {path.name}")
+    wait(browser, 120, lambda b: "| Idle" in status(b), "an idle kernel")
+
+
+def status(browser):
     bar = "return document.querySelector('#jp-main-statusbar')?.textContent ?? ''"
-    wait(browser, 120, lambda b: "| Idle" in b.execute_script(bar), "an idle kernel")
+    return browser.execute_script(bar)
+
+
+def shut_down(browser):
+    """Shut the kernel down, and wait until it is: a page that opens earlier waits for the dying."""
+    choose(browser, "Kernel", "Shut Down Kernel")
+    wait(browser, 60, lambda b: "| Idle" not in status(b), "the end of the kernel")
 
 
 def run_all(browser):
@@ -132,11 +142,11 @@ def test_notebook_runs_in_jupyterlab(stored, lab, browser):
         move_sliders(browser, stored)
         do_exercises(browser, stored)
         choose(browser, "File", "Save Notebook")
-        choose(browser, "Kernel", "Shut Down Kernel")
+        shut_down(browser)
         open_notebook(browser, lab, stored)
         wait(browser, 60, lambda b: as_many_pictures(b, stored), "the pictures that were saved")
         assert missing_pictures(browser, within=".jp-OutputArea") == []
-        choose(browser, "Kernel", "Shut Down Kernel")
+        shut_down(browser)
 
 
 def as_many_pictures(browser, stored):

@@ -74,7 +74,8 @@ def changed_by_a_second_run(notebook, own, folder):
 
 def state(own, cell):
     path = own / "metrics.json"
-    outputs = deepcopy([output.get("data", {}) for output in cell.outputs])
+    # what is printed arrives in any number of pieces, and is compared as one text
+    outputs = deepcopy([output["data"] for output in cell.outputs if "data" in output])
     for data in outputs:
         data.pop(LIVE, None)
     return {
