@@ -7,12 +7,22 @@ from vaelib.classifier.few_labels import (
     table,
 )
 from vaelib.classifier.graph import Graph, diffuse, neighbour_graph
-from vaelib.classifier.label_spreading import label_spreading, sinkhorn, spread_labels
-from vaelib.classifier.networks import cnn, train_classifier
+from vaelib.classifier.label_spreading import label_spreading, name, spread_labels
+from vaelib.classifier.networks import accuracy, cnn, random_distortions, train_classifier
+from vaelib.classifier.partition import (
+    Partition,
+    normalised_cut,
+    partition,
+    refine,
+    sinkhorn,
+    threshold_dynamics,
+)
 from vaelib.plots.curves import half_width
 
 __all__ = [
     "Graph",
+    "Partition",
+    "accuracy",
     "cnn",
     "diffuse",
     "half_width",
@@ -20,9 +30,15 @@ __all__ = [
     "label_spreading",
     "learning_curve",
     "logistic_regression",
+    "name",
     "neighbour_graph",
+    "normalised_cut",
+    "partition",
+    "random_distortions",
+    "refine",
     "sinkhorn",
     "spread_labels",
     "table",
+    "threshold_dynamics",
     "train_classifier",
 ]

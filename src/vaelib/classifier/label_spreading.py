@@ -1,34 +1,32 @@
-"""Using the unlabelled images a second time: a few labels spread over the neighbour graph.
+"""Using the unlabelled images a second time: a few labels name the clusters of the graph.
 
-Label scores diffuse along the edges; then each image decides for a class, with as many images in
-every class; then the decisions diffuse in turn. A new image, which is no node of the graph, takes
-what its nearest training images have.
-
-To diffuse and to decide by turns is threshold dynamics, the MBO scheme (Garcia-Cardona et al.
-2014); the condition on the class sizes is that of Jacobs, Merkurjev & Esedoglu 2018.
+Clusters are found without a label (`partition`) and named by those that there are. The labels may
+also diffuse by themselves, which is better where they are many and the clusters poor: of the two,
+what cuts fewer edges is kept.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vaelib.classifier.few_labels import Method
 from vaelib.classifier.graph import Graph, diffuse
-
-# how long the scores diffuse before each round of decisions: far first, then around the borders
-SCHEDULE = (1.0, 1.0, 1.0, 0.6, 0.6, 0.4, 0.4, 0.3, 0.3)
+from vaelib.classifier.partition import (
+    TIMES,
+    Partition,
+    normalised_cut,
+    partition,
+    refine,
+    sinkhorn,
+    threshold_dynamics,
+)
 
 
 def spread_labels(
-    graph: Graph,
-    rows: Tensor,
-    labels: Tensor,
-    n_classes: int,
-    schedule: Sequence[float] = SCHEDULE,
+    graph: Graph, rows: Tensor, labels: Tensor, n_classes: int, found: Partition | None = None
 ) -> Tensor:
     """Spread the labels of a few training images over all of them.
 
@@ -36,8 +34,8 @@ def spread_labels(
     ----------
     rows : (L,) the rows of the graph that have a label.
     labels : (L,) their classes.
-    n_classes : how many classes there are: 2 to the number of eigenvectors.
-    schedule : how long the scores diffuse in each round; see `diffuse`.
+    n_classes : how many classes there are: 2 to half the number of eigenvectors.
+    found : `partition(graph, n_classes)`, which needs no label, so that once is enough.
 
     Returns
     -------
@@ -48,11 +46,50 @@ def spread_labels(
     ValueError
         Where a class has no label, or the arguments do not fit.
     """
-    n, n_eigenvectors = graph.eigenvectors.shape
-    if not 2 <= n_classes <= n_eigenvectors:
-        raise ValueError(
-            f"{n_classes} classes must be 2 or more, up to the {n_eigenvectors} eigenvectors."
-        )
+    _check(graph, rows, labels, n_classes)
+    found = partition(graph, n_classes) if found is None else found
+    names = name(graph, found, rows, labels)
+    named, sizes = names[found.clusters], found.sizes[names.argsort()]
+    given = torch.zeros(len(named), n_classes)
+    given[rows] = F.one_hot(labels, n_classes).float()
+    spread = threshold_dynamics(graph, given, TIMES, sizes, rows, labels)
+    weights = graph.edges()
+    best = min((named, spread), key=lambda each: normalised_cut(weights, each, n_classes))
+    return refine(graph, best, sizes, rows, labels)
+
+
+def name(graph: Graph, found: Partition, rows: Tensor, labels: Tensor) -> Tensor:
+    """Return the class of each cluster, (C,): the matching that makes the labels most likely.
+
+    An image belongs to the clusters as far as they diffuse to it. Hungarian matching, Kuhn 1955.
+    """
+    clusters = F.one_hot(found.clusters, len(found.sizes)).float()
+    scores = diffuse(graph, clusters, TIMES[1]).clamp_min(1e-6)
+    log_p = sinkhorn(scores, found.sizes).log()[rows]  # (L, C)
+    by_class = torch.zeros(len(found.sizes), len(found.sizes)).index_add(0, labels, log_p)
+    return torch.from_numpy(linear_sum_assignment(-by_class.T)[1])
+
+
+def label_spreading(
+    graph: Graph, found: Partition, test_features: Tensor, labels: Mapping[str, Tensor]
+) -> Method:
+    """Return the method that spreads labels; test images take the vote of their neighbours.
+
+    `test_features` (T, Z) are like those that the graph was made of; `labels` by split.
+    """
+    n_classes = len(found.sizes)
+    vote = graph.interpolation(test_features)  # (T, N)
+
+    def method(rows: Tensor, seed: int) -> float:
+        pseudo_labels = spread_labels(graph, rows, labels["train"][rows], n_classes, found)
+        votes = vote @ F.one_hot(pseudo_labels, n_classes).float().numpy()  # (T, C)
+        return float((votes.argmax(axis=1) == labels["test"].numpy()).mean())
+
+    return method
+
+
+def _check(graph: Graph, rows: Tensor, labels: Tensor, n_classes: int) -> None:
+    n = len(graph.eigenvectors)
     if rows.shape != labels.shape or rows.ndim != 1 or len(rows.unique()) != len(rows):
         raise ValueError("Every labelled image needs exactly one label, and to be listed once.")
     if {rows.dtype, labels.dtype} != {torch.int64}:
@@ -61,51 +98,3 @@ def spread_labels(
         raise ValueError(f"Each of the {n_classes} classes needs at least one label to spread.")
     if not 0 <= rows.min() <= rows.max() < n:
         raise ValueError(f"The labelled rows must lie in 0 to {n - 1}, the images of the graph.")
-    if not schedule or not all(0 < time < math.inf for time in schedule):  # also false for NaN
-        raise ValueError(f"The schedule {schedule} must be one or more positive, finite times.")
-    scores = torch.zeros(n, n_classes)
-    scores[rows] = F.one_hot(labels, n_classes).float()
-    for time in schedule:
-        diffused = diffuse(graph, scores, time)
-        decided = sinkhorn(diffused.clamp_min(1e-6)).argmax(dim=1)  # (N, C) → (N,)
-        decided[rows] = labels
-        scores = F.one_hot(decided, n_classes).float()
-    return decided
-
-
-def sinkhorn(scores: Tensor, iterations: int = 20) -> Tensor:
-    """Scale rows and columns until rows add up to 1 and columns to N / C: (N, C), positive.
-
-    So every class gets the same share of the images. Raises ValueError where a score is not
-    positive. Sinkhorn & Knopp 1967.
-    """
-    if scores.ndim != 2 or scores.numel() == 0 or iterations < 1:
-        raise ValueError(
-            f"Scores (N, C) and at least one iteration are needed, not {tuple(scores.shape)} and "
-            f"{iterations}."
-        )
-    if not (scores.min() > 0 and scores.max() < math.inf):  # also false for NaN
-        raise ValueError("Only positive, finite scores can be normalised.")
-    n, n_classes = scores.shape
-    columns = torch.ones(n_classes)
-    for _ in range(iterations):
-        rows = 1 / (scores @ columns)  # (N,)
-        columns = n / n_classes / (rows @ scores)  # (C,)
-    balanced = scores * columns
-    return balanced / balanced.sum(dim=1, keepdim=True)
-
-
-def label_spreading(graph: Graph, test_features: Tensor, labels: Mapping[str, Tensor]) -> Method:
-    """Return the method that spreads labels, then fits logistic regression on the pseudo-labels.
-
-    Its features are the graph's eigenvectors; `test_features` (T, Q) are those that the test
-    images take from their neighbours (`graph.interpolate`). `labels` by split.
-    """
-    n_classes = int(labels["train"].max()) + 1
-
-    def method(rows: Tensor, seed: int) -> float:
-        pseudo_labels = spread_labels(graph, rows, labels["train"][rows], n_classes)
-        classifier = LogisticRegression(max_iter=1000).fit(graph.node_features, pseudo_labels)
-        return classifier.score(test_features, labels["test"].numpy())
-
-    return method
