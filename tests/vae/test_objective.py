@@ -167,8 +167,14 @@ def test_the_bound_rises_with_k_from_the_elbo_to_the_exact_likelihood(six_pixels
     assert bounds[0].mean().item() == pytest.approx(estimate.item(), abs=0.02)
 
 
-def test_importance_weights_are_the_ratio_of_the_densities(six_pixels, capsys):
-    """In three latents, for the very samples that the generator makes."""
+@pytest.mark.parametrize(
+    ("n_samples", "at_once", "progress"),
+    [(600, 1, ["20/21", "21/21"]), (125, 4, ["20/21", "21/21"]), (7, 21, ["21/21"])],
+)
+def test_importance_weights_are_the_ratio_of_the_densities(
+    six_pixels, capsys, n_samples, at_once, progress
+):
+    """In three latents, for the very samples that the generator makes, block by block."""
     weight = torch.randn(3, 6, generator=seeded(2))
 
     class ThreeLatents:
@@ -176,18 +182,19 @@ def test_importance_weights_are_the_ratio_of_the_densities(six_pixels, capsys):
         decode = staticmethod(lambda z: z @ weight)
 
     images = six_pixels.repeat(7, 1)
-    found = log_importance_weights(ThreeLatents, images, 600, seeded(), torch.float32)
-    assert found.shape == (21, 600)
+    found = log_importance_weights(ThreeLatents, images, n_samples, seeded(), torch.float32)
+    assert found.shape == (21, n_samples)
     assert found.dtype == torch.float64
     lines = capsys.readouterr().out.split("\r")[1:]
-    assert [line.split()[1] for line in lines] == ["20/21", "21/21"]
+    assert [line.split()[1] for line in lines] == progress
     generator = seeded()
-    for image, weights in zip(images, found, strict=True):
-        mean, log_variance = (part.double() for part in ThreeLatents.encode(image[None]))
+    for block, weights in zip(images.split(at_once), found.split(at_once), strict=True):
+        mean, log_variance = (part[:, None].double() for part in ThreeLatents.encode(block))
         q = Normal(mean, log_variance.exp().sqrt())
-        z = mean + q.stddev * torch.randn(600, 3, generator=generator)
-        likelihood = Bernoulli(logits=z @ weight.double()).log_prob(image.double()).sum(dim=1)
-        ratio = (Normal(0.0, 1.0).log_prob(z) - q.log_prob(z)).sum(dim=1)
+        z = mean + q.stddev * torch.randn(len(block), n_samples, 3, generator=generator)
+        ink = Bernoulli(logits=z @ weight.double())
+        likelihood = ink.log_prob(block[:, None].double()).sum(dim=2)
+        ratio = (Normal(0.0, 1.0).log_prob(z) - q.log_prob(z)).sum(dim=2)
         torch.testing.assert_close(weights, likelihood + ratio, rtol=1e-5, atol=1e-5)
 
 

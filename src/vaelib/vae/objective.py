@@ -18,6 +18,7 @@ from vaelib.data.images import check_pixels, to_pixels
 from vaelib.vae.models import VAE
 
 EVALUATION_SEED = 1234  # the same noise for every model that is measured
+DECODED_AT_ONCE = 500  # latents: the logits of more than that take memory, and time
 
 
 class ElboTerms(NamedTuple):
@@ -123,22 +124,28 @@ def log_importance_weights(
     if not ((pixels == 0) | (pixels == 1)).all():
         raise ValueError("Importance weights need black or white pixels: see vaelib.data.binarise.")
     weights = torch.empty(len(pixels), n_samples, dtype=torch.float64)
-    means, log_variances = model.encode(pixels)
-    for i, (image, mean, log_variance) in enumerate(zip(pixels, means, log_variances, strict=True)):
-        noise = torch.randn(n_samples, len(mean), generator=generator, device=mean.device)
-        latent = mean + torch.exp(0.5 * log_variance) * noise  # (K, Z)
+    at_once = max(1, DECODED_AT_ONCE // n_samples)  # images
+    for start in range(0, len(pixels), at_once):
+        images = pixels[start : start + at_once]  # (B, 784)
+        mean, log_variance = (part[:, None] for part in model.encode(images))  # (B, 1, Z)
+        size = (len(images), n_samples, mean.shape[2])
+        noise = torch.randn(size, generator=generator, device=mean.device)
+        latent = mean + torch.exp(0.5 * log_variance) * noise  # (B, K, Z)
         # log p(z) − log q(z|x): the constants of the two Gaussians cancel
-        log_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=1)  # (K,)
+        log_ratio = 0.5 * (noise.square() - latent.square() + log_variance).sum(dim=2)  # (B, K)
         log_likelihood = []
-        for part in latent.split(500):  # the logits of all samples would take 16 MB, and time
+        for part in latent.split(DECODED_AT_ONCE, dim=1):
             with autocast(latent.device, dtype):
-                logits = model.decode(part)
+                logits = model.decode(part.flatten(0, 1)).unflatten(0, part.shape[:2])
             # log p_θ(x|z) as two sums of the logits
-            log_likelihood.append(logits @ image - F.softplus(logits).sum(dim=1))
+            ink = (logits @ images[:, :, None])[:, :, 0]  # (B, k, 784) @ (B, 784, 1)
+            log_likelihood.append(ink - F.softplus(logits).sum(dim=2))
         # in float64 only once they are on the CPU: Apple's GPU has none
-        weights[i] = torch.cat(log_likelihood).cpu().double() + log_ratio.cpu().double()
-        if (i + 1) % 20 == 0 or i + 1 == len(pixels):
-            show_progress(i + 1, len(pixels), "images")
+        total = torch.cat(log_likelihood, dim=1).cpu().double() + log_ratio.cpu().double()
+        done = start + len(images)
+        weights[start:done] = total
+        if done % 20 == 0 or done == len(pixels):
+            show_progress(done, len(pixels), "images")
     return weights
 
 
