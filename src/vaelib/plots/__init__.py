@@ -15,6 +15,7 @@ from vaelib.plots.classes import (
 )
 from vaelib.plots.curves import (
     bound_by_samples,
+    collapse_curves,
     convergence,
     learning_curves,
     loss_curves,
@@ -32,6 +33,7 @@ __all__ = [
     "class_counts",
     "class_scatter",
     "class_statistics",
+    "collapse_curves",
     "confusion_matrix",
     "convergence",
     "kl_per_latent",

@@ -89,19 +89,43 @@ def _training_and_validation(
 
 
 def convergence(
-    sizes: ArrayLike, estimates: ArrayLike, errors: ArrayLike, exact: float, title: str, unit: str
+    sizes: ArrayLike, runs: ArrayLike, half_widths: ArrayLike, exact: float, title: str, unit: str
 ) -> Figure:
-    """Show an estimate with its standard error closing in on the exact value as samples grow."""
+    """Show several runs of one estimate closing in on the exact value as samples grow.
+
+    `runs`: (R, N) estimates after `sizes` (N,) samples; `half_widths`: (N,), half the interval
+    around the exact value in which 95 % of the estimates lie.
+    """
     figure, ax = one_panel(8, 3.6, title)
-    sizes, estimates, errors = (np.asarray(part) for part in (sizes, estimates, errors))
-    lower, upper = estimates - errors, estimates + errors
-    ax.fill_between(sizes, lower, upper, color=BLUE, alpha=0.25, linewidth=0)
-    ax.plot(sizes, estimates, color=BLUE)
+    sizes, half_widths = np.asarray(sizes), np.asarray(half_widths)
+    lower, upper = exact - half_widths, exact + half_widths
+    ax.fill_between(sizes, lower, upper, color=ORANGE, alpha=0.25, linewidth=0)
+    ax.plot(sizes, np.asarray(runs).T, color=BLUE, linewidth=1, alpha=0.7)
     ax.axhline(exact, color=ORANGE, linestyle="--")
-    note(ax, f"exact {exact:.3f}", (sizes[-1], exact), (0, 8), ha="right", color=ORANGE)
+    note(ax, f"exact {exact:.3f}", (sizes[-1], exact), (0, 22), ha="right", color=ORANGE)
     end = (sizes[-1], lower[-1])
-    note(ax, "estimate ± 1 standard error", end, (0, -16), ha="right", color=BLUE)
+    note(ax, f"{len(runs)} runs; band: 95 % of all", end, (0, -26), ha="right", color=BLUE)
     ax.set(xscale="log", xlabel="samples", ylabel=unit)
+    return figure
+
+
+def collapse_curves(runs: Mapping[str, ArrayLike], title: str) -> Figure:
+    """Show loss and KL of several trainings, step by step: name → (steps, 2), loss and KL.
+
+    The losses, which may be of different scale, are divided by their first value.
+    """
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    colours = dict(zip(runs, LINE_COLOURS, strict=False))
+    for name, run in runs.items():
+        loss, kl = np.asarray(run).T
+        steps = range(1, len(loss) + 1)
+        for ax, y in zip(panels, (loss / loss[0], kl), strict=True):
+            ax.plot(steps, y, color=colours[name], linewidth=1.5, label=name)
+    panels[0].set(title="Loss", xlabel="step", ylabel="share of its first value", ylim=(0, None))
+    panels[1].set(title="KL", xlabel="step", ylabel="nats per image", ylim=(0, None))
+    panels[0].legend()
+    title_above(figure, title)
     return figure
 
 
