@@ -52,6 +52,14 @@ def ahead(numbers, method, other, sizes, by=0.0):
     return all(accuracy(numbers, method, n) > accuracy(numbers, other, n) + by for n in sizes)
 
 
+def ahead_of_pixels(numbers, images):
+    """How much more often the neighbours in the latent space are right than those in pixels."""
+    latent, pixels = (
+        numbers[f"knn_accuracy_{space}_{images}_training_images"] for space in ("latent", "pixels")
+    )
+    return latent - pixels
+
+
 CLAIMS = {
     "a grey image's likelihood is the mean of the black-and-white ones": lambda m: (
         abs(m["log_likelihood_grey_image"] - m["log_likelihood_binarised_images"]) < 0.2
@@ -78,12 +86,23 @@ CLAIMS = {
         and m["knn_accuracy_latent_epoch_31"] > m["knn_accuracy_pixels"]
         and m["knn_accuracy_latent_epoch_1"] < m["knn_accuracy_pixels"]
     ),
+    "the lead over pixels is halved where all training images may be neighbours": lambda m: (
+        0.003 < ahead_of_pixels(m, "all") < 0.015
+        and ahead_of_pixels(m, "3000") > 1.5 * ahead_of_pixels(m, "all")
+    ),
     "most of the sorting is done in the first few epochs": lambda m: (
         m["knn_accuracy_latent_epoch_5"] - m["knn_accuracy_latent_epoch_1"]
         > m["knn_accuracy_latent_epoch_31"] - m["knn_accuracy_latent_epoch_5"]
     ),
     "the initialisation hardly changes the k-NN accuracy of an embedding": lambda m: (
         m["knn_accuracy_initialisations_highest"] - m["knn_accuracy_initialisations_lowest"] < 0.03
+    ),
+    "distances between groups repeat in part from start to start": lambda m: (
+        0.5 < m["centre_distances_of_two_starts_lowest"] < 0.9
+    ),
+    "distances between groups show about half of what the latent space has": lambda m: (
+        m["centre_distances_and_latent_lowest"] > 0.5
+        and m["centre_distances_and_latent_highest"] < 0.9
     ),
     "4 and 9 are the closest classes": lambda m: (
         (m["closest_class"], m["closest_class_other"]) == (4, 9)
