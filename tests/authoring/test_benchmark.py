@@ -3,7 +3,9 @@
 import json
 import math
 
-from vaelib.authoring import benchmark
+import pytest
+
+from vaelib.authoring import benchmark, rivals
 
 
 def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatch, capsys):
@@ -18,10 +20,42 @@ def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatc
         "epoch_vs_matmul_float32",
         "classifier_vs_original",
         "seconds_import",
+        *(f"accuracy_10_labels_{name}_mean" for name in methods()),
+        *(f"seconds_draw_{name}" for name in methods()),
     } <= numbers.keys()
-    assert all(math.isfinite(value) and value > 0 for value in numbers.values())
+    assert ("spreading_vs_poisson_mbo" in numbers) == rivals.graphlearning_is_installed()
+    shares = {name for name in numbers if name.endswith("_failures")}
+    assert len(shares) == len(methods())
+    assert all(0 <= numbers[name] <= 1 for name in shares)
+    positive = [value for name, value in numbers.items() if name not in shares]
+    assert all(math.isfinite(value) and value > 0 for value in positive)
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
     assert "classifier_vs_original" in capsys.readouterr().out
+
+
+def methods():
+    of_others = rivals.RIVALS if rivals.graphlearning_is_installed() else ()
+    return ["ours", "sklearn_label_spreading", *of_others]
+
+
+def test_rivals_alone_leave_the_other_numbers_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path))
+    monkeypatch.setattr(rivals, "graphlearning_is_installed", lambda: False)
+    (tmp_path / "benchmark.json").write_text('{"seconds_import": 0.5, "seconds_draw_ours": -1}')
+    benchmark.main(small=True, only_rivals=True)
+    numbers = json.loads((tmp_path / "benchmark.json").read_text())
+    assert numbers["seconds_import"] == 0.5
+    assert numbers["seconds_draw_ours"] > 0
+    assert not any(name.endswith("_laplace_mean") for name in numbers)
+    assert {path.name for path in tmp_path.iterdir()} == {"benchmark.json"}
+
+
+def test_nothing_is_measured_in_full_without_the_rivals(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path))
+    monkeypatch.setattr(rivals, "graphlearning_is_installed", lambda: False)
+    with pytest.raises(SystemExit, match="graphlearning"):
+        benchmark.main(small=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_notebooks_took_is_summed_up():

@@ -17,7 +17,12 @@ from bare import PROJECT, ROOT
 from packaging import tags
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import Version
 
 pytestmark = pytest.mark.long
@@ -30,6 +35,8 @@ PLATFORMS = {
     "macOS": list(tags.mac_platforms((14, 0), "arm64")),
     "Windows": ["win_amd64"],
 }
+# what only `make bench` needs, and pip compiles: Linux and macOS, with a C++ compiler
+COMPILED = {"graphlearning"}
 ONLY_ON = {"appnope": "macOS", "pywinpty": "Windows"}  # nobody else asks for them
 
 
@@ -114,6 +121,7 @@ def test_every_pinned_version_has_a_wheel_everywhere(files_of):
             if system == ONLY_ON.get(name, system)
         ]
         for name, version in pins()
+        if name not in COMPILED
     }
     assert {pin: where for pin, where in missing.items() if where} == {}
 
@@ -123,6 +131,19 @@ def test_every_lowest_version_has_a_wheel_for_the_lowest_python(files_of):
         f"{name}=={version} on {system}"
         for name, version in lowest()
         for python, system in without_wheel(files_of(name), version)
-        if python == PYTHONS[0]
+        if python == PYTHONS[0] and name not in COMPILED
     ]
     assert missing == []
+
+
+def test_what_is_compiled_has_a_source_and_is_asked_for_by_the_benchmark_alone(files_of):
+    needed = {
+        extra: {Requirement(line).name for line in lines} & COMPILED
+        for extra, lines in PROJECT["optional-dependencies"].items()
+    }
+    assert {extra for extra, names in needed.items() if names} == {"bench"}
+    assert not {Requirement(line).name for line in PROJECT["dependencies"]} & COMPILED
+    for name in COMPILED:
+        names = [file["filename"] for file in files_of(name)]
+        sources = [file for file in names if file.endswith(".tar.gz")]
+        assert (name, Version(dict(pins())[name])) in map(parse_sdist_filename, sources)

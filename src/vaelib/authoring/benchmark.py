@@ -1,8 +1,9 @@
-"""How fast, beside the baselines: `python -m vaelib.authoring.benchmark [--small]`.
+"""How fast, beside the baselines: `python -m vaelib.authoring.benchmark [--small] [--rivals]`.
 
 Everything is measured in one process, in turns (A B A B …), so that what disturbs the machine
 disturbs all alike; what is reported are medians and their ratios. What the notebooks took is
 read from the last `make run`. Numbers go to `figures/benchmark.json`, bars to a picture beside it.
+With `--rivals` only the ways to spread ten labels are compared, and the other numbers stay.
 """
 
 import json
@@ -17,6 +18,7 @@ import torch
 from vaelib import data, plots
 from vaelib._machine.devices import limit_threads, training_dtype
 from vaelib._machine.files import checkpoints_folder, data_folder, figures_folder
+from vaelib.authoring import rivals
 from vaelib.authoring.baselines import (
     LinearClassifier,
     MatrixProducts,
@@ -27,10 +29,13 @@ from vaelib.authoring.baselines import (
     loader,
 )
 from vaelib.authoring.execute import TIMINGS_FILE, Timing
+from vaelib.classifier import neighbour_graph
+from vaelib.latent import encode
 from vaelib.notebook import save_picture, write_numbers
-from vaelib.vae import VAE, Config, train_epochs
+from vaelib.vae import MLP, VAE, Config, pretrained, train_epochs
 
 ORIGINAL_EPOCHS = 150  # of the original's classifier
+N_DRAWS = 30  # of ten labels: PoissonMBO takes a quarter of a minute for one
 GAINS = ("recipe_float32", "recipe_best", "pyro_float32", "pyro_best")
 
 Numbers = dict[str, float]
@@ -108,6 +113,39 @@ def measure_classifier(split: data.Split, rounds: int) -> Numbers:
     }
 
 
+def measure_rivals(features: torch.Tensor, labels: torch.Tensor, n_draws: int) -> Numbers:
+    """Measure how well and how fast one label a class spreads, by our method and by its rivals.
+
+    `features` (N, Z) make the graph, `labels` (N,) are drawn from, and say how many were right.
+    """
+    class_sizes = torch.bincount(labels).numpy()
+    n_classes = len(class_sizes)
+    began = time.perf_counter()
+    graph = neighbour_graph(features)
+    methods = {"ours": rivals.ours(graph, n_classes)}
+    prepared = time.perf_counter() - began
+    weights = rivals.weights_of(graph)
+    methods["sklearn_label_spreading"] = rivals.label_spreading(weights)
+    if rivals.graphlearning_is_installed():
+        methods |= rivals.of_graphlearning(weights, class_sizes)
+    draws = [data.balanced_subset(labels, n_classes, seed).numpy() for seed in range(n_draws)]
+    numbers = rivals.compare(methods, labels.numpy(), draws, _say)
+    numbers["seconds_prepare_ours"] = prepared
+    if "poisson_mbo" in methods:
+        slow, fast = numbers["seconds_draw_poisson_mbo"], numbers["seconds_draw_ours"]
+        numbers["spreading_vs_poisson_mbo"] = slow / fast
+    return numbers
+
+
+def rivals_of(dataset: data.Dataset, small: bool) -> Numbers:
+    """Compare on the MLP's latents of the training images; if `small`, on some images' pixels."""
+    if small:
+        few = dataset.train.images[:2000].flatten(1)
+        return measure_rivals(few, dataset.train.labels[:2000], n_draws=2)
+    latents = encode(pretrained(MLP, dataset).model(), dataset.train.images).mean
+    return measure_rivals(latents, dataset.train.labels, N_DRAWS)
+
+
 def measure_import() -> Numbers:
     """Measure what importing vaelib takes beyond importing torch."""
     code = (
@@ -167,9 +205,27 @@ def draw(numbers: Numbers) -> None:
     save_picture(figure, "benchmark")
 
 
-def main(small: bool) -> None:
+def main(small: bool, only_rivals: bool = False) -> None:
     """Measure everything; `small` only shows that it works, in seconds and without notebooks."""
-    dataset = data.load("MNIST")
+    if not small and not rivals.graphlearning_is_installed():
+        raise SystemExit(
+            "The rivals need graphlearning, and to compile it a C++ compiler: "
+            'python -m pip install -c constraints.txt -e ".[bench]"'
+        )
+    dataset, file = data.load("MNIST"), figures_folder() / "benchmark.json"
+    if only_rivals:
+        kept = json.loads(file.read_text()) if file.is_file() else {}
+        numbers = rivals_of(dataset, small)
+        write_numbers(file, kept | numbers)
+    else:
+        numbers = measure_baselines(dataset, small) | rivals_of(dataset, small)
+        write_numbers(file, numbers)
+        draw(numbers)
+    print(json.dumps(numbers, indent=2))
+
+
+def measure_baselines(dataset: data.Dataset, small: bool) -> Numbers:
+    """Measure training, the classifier and the import, and read what the notebooks took."""
     images = torch.cat([dataset.train.images, dataset.validation.images])
     labels = torch.cat([dataset.train.labels, dataset.validation.labels])
     n, rounds = (2000, 1) if small else (len(images), 5)
@@ -180,9 +236,7 @@ def main(small: bool) -> None:
     numbers |= measure_import()
     if not small:  # make bench has run the notebooks before
         numbers |= of_the_notebooks(json.loads((checkpoints_folder() / TIMINGS_FILE).read_text()))
-    write_numbers(figures_folder() / "benchmark.json", numbers)
-    draw(numbers)
-    print(json.dumps(numbers, indent=2))
+    return numbers
 
 
 def _say(text: str) -> None:
@@ -191,4 +245,4 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     limit_threads()  # as the notebooks do, and for all alike
-    main(small="--small" in sys.argv[1:])
+    main(small="--small" in sys.argv[1:], only_rivals="--rivals" in sys.argv[1:])
