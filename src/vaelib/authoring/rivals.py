@@ -22,8 +22,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.semi_supervised import LabelSpreading
 
-from vaelib.classifier import Graph, spread_labels
-from vaelib.classifier.graph import edges
+from vaelib.classifier import Graph, partition, spread_labels
 
 FAILED = 0.95  # a draw with less accuracy counts as a failure
 RIVALS = ("poisson_mbo", "poisson", "laplace")  # of graphlearning
@@ -34,18 +33,22 @@ Method = Callable[[Labels, Labels], Labels]
 
 
 def ours(graph: Graph, n_classes: int) -> Method:
-    """Return vaelib's own method; it is told how many classes there are, and not their sizes."""
+    """Return vaelib's own method; it is told how many classes there are, and not their sizes.
+
+    The clusters, which need no label, are found here, once for all draws.
+    """
+    found = partition(graph, n_classes)
 
     def method(rows: Labels, labels: Labels) -> Labels:
-        spread = spread_labels(graph, torch.from_numpy(rows), torch.from_numpy(labels), n_classes)
-        return spread.numpy()
+        given = torch.from_numpy(rows), torch.from_numpy(labels)
+        return spread_labels(graph, *given, n_classes, found).numpy()
 
     return method
 
 
 def weights_of(graph: Graph) -> sparse.csr_matrix:
     """Return the weights of the edges, (N, N), in the type that both packages compute in."""
-    return sparse.csr_matrix(edges(graph.search), dtype=np.float64)
+    return sparse.csr_matrix(graph.edges(), dtype=np.float64)
 
 
 def label_spreading(weights: sparse.csr_matrix) -> Method:
