@@ -148,9 +148,16 @@ def test_an_interval_covers_the_mean_as_often_as_it_says():
 
 
 def test_a_table_has_a_line_for_each_method_and_a_column_for_each_size():
-    curves = {"one": {10: [0.8, 1.0], 1000: [0.95]}, "another": {1000: [0.9]}}
+    many = [*[0.9] * 10, 0.5]
+    curves = {"one": {10: [0.8, 1.0], 1000: [0.95]}, "another": {10: many, 1000: [0.9]}}
     assert table(curves).splitlines() == [
-        "labels           10     1,000",
-        "one      90.0±127.1      95.0",
-        "another                  90.0",
+        "labels              10        1,000",
+        "one         90.0±127.1         95.0",
+        "another    90.0 (50.0)         90.0",
     ]
+
+
+def test_a_size_has_as_many_label_sets_as_it_is_told():
+    labels = torch.arange(2).repeat(50)
+    curve = learning_curve(lambda rows, seed: seed / 100, labels, (2, 10), draws={10: 13})
+    assert curve == {2: [n / 100 for n in range(10)], 10: [n / 100 for n in range(13)]}

@@ -10,7 +10,10 @@ from vaelib.classifier.graph import Graph, diffuse, neighbour_graph
 from vaelib.classifier.label_spreading import label_spreading, name, spread_labels
 from vaelib.classifier.networks import accuracy, cnn, random_distortions, train_classifier
 from vaelib.classifier.partition import (
+    TIMES,
     Partition,
+    matched,
+    merge,
     normalised_cut,
     partition,
     refine,
@@ -20,6 +23,7 @@ from vaelib.classifier.partition import (
 from vaelib.plots.curves import half_width
 
 __all__ = [
+    "TIMES",
     "Graph",
     "Partition",
     "accuracy",
@@ -30,6 +34,8 @@ __all__ = [
     "label_spreading",
     "learning_curve",
     "logistic_regression",
+    "matched",
+    "merge",
     "name",
     "neighbour_graph",
     "normalised_cut",

@@ -50,17 +50,23 @@ def n_draws(n_labels: int, n_images: int) -> int:
     return 10 if n_labels <= 1000 else 3
 
 
-def learning_curve(method: Method, labels: Tensor, sizes: Sequence[int]) -> Curve:
+def learning_curve(
+    method: Method,
+    labels: Tensor,
+    sizes: Sequence[int],
+    draws: Mapping[int, int] | None = None,
+) -> Curve:
     """Score a method on the test images with every random label set of every size.
 
-    `labels`: the training images', (N,). Where it runs is joblib's business: inside
+    `labels`: the training images', (N,). `draws`: how many label sets of a size, where it is not
+    to be `n_draws`. Where it runs is joblib's business: inside
     `joblib.parallel_config` the same call uses another backend, with the same numbers (tested
     with threads and with Dask).
     """
     tasks = [
         (n, seed)
         for n in sorted(sizes, reverse=True)  # no thread has a long task left at the end
-        for seed in range(n_draws(n, len(labels)))
+        for seed in range((draws or {}).get(n, n_draws(n, len(labels))))
     ]
     curve: Curve = {n: [] for n in sizes}
     with one_thread(), quick_collection():  # the tasks run side by side, not the sums within one
@@ -113,16 +119,22 @@ def logistic_regression(
 def table(curves: Mapping[str, Curve]) -> str:
     """Return learning curves as a table in plain text: a line per method, a column per size, in %.
 
-    Where there are several random label sets, ± gives half the 95 % interval of their mean.
+    Where there are several random label sets, ± gives half the 95 % interval of their mean; of
+    more than ten it is the median, with the worst in brackets.
     """
     sizes = sorted({n for curve in curves.values() for n in curve})
     width = max(map(len, curves)) + 2
-    lines = ["labels".ljust(width) + "".join(f"{n:>10,}" for n in sizes)]
+    column = 13  # characters
+    lines = ["labels".ljust(width) + "".join(f"{n:>{column},}" for n in sizes)]
     for name, curve in curves.items():
-        cells = []
-        for n in sizes:
-            text = f"{100 * np.mean(curve[n]):.1f}" if n in curve else ""
-            text += f"±{100 * half_width(curve[n]):.1f}" if len(curve.get(n, ())) > 1 else ""
-            cells.append(text.rjust(10))
-        lines.append(name.ljust(width) + "".join(cells))
+        cells = [_summary(curve[n]) if n in curve else "" for n in sizes]
+        lines.append(name.ljust(width) + "".join(cell.rjust(column) for cell in cells))
     return "\n".join(lines)
+
+
+def _summary(accuracies: Sequence[float]) -> str:
+    percent = 100 * np.array(accuracies)
+    if len(percent) > 10:
+        return f"{np.median(percent):.1f} ({percent.min():.1f})"
+    spread = f"±{half_width(percent):.1f}" if len(percent) > 1 else ""
+    return f"{percent.mean():.1f}{spread}"

@@ -151,7 +151,7 @@ def sinkhorn(scores: Tensor, sizes: Tensor, iterations: int = 20) -> Tensor:
     return balanced / balanced.sum(dim=1, keepdim=True)
 
 
-def merge(weights: sparse.csr_array, pieces: Tensor, n_clusters: int, power: float) -> Tensor:
+def merge(weights: sparse.csr_array, pieces: Tensor, n_clusters: int, power: float = 1.0) -> Tensor:
     """Merge pieces (N,) to clusters, always the two with the strongest link: (N, C), one-hot.
 
     A link is the weight of the edges between two pieces over the product of their volumes to a

@@ -14,6 +14,7 @@ from vaelib.plots.classes import (
     scatter_panels,
 )
 from vaelib.plots.curves import (
+    accuracy_dots,
     bound_by_samples,
     collapse_curves,
     convergence,
@@ -26,6 +27,7 @@ from vaelib.plots.pictures import captioned_pictures, labelled_and_unlabelled, p
 from vaelib.plots.style import use_style
 
 __all__ = [
+    "accuracy_dots",
     "accuracy_tables",
     "bars",
     "bound_by_samples",

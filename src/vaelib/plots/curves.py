@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from vaelib.plots.style import (
     BLUE,
     GREEN,
+    INK,
     LINE_COLOURS,
     ORANGE,
     RED,
@@ -163,12 +164,12 @@ def learning_curves(
     """Show accuracy against the number of labels: method → number of labels → accuracies.
 
     The accuracies, in [0, 1], are those of several random label sets: shown are their mean and
-    the 95 % interval of the mean. `published` results, name → number of labels → accuracy, are
-    marked with a letter each.
+    the 95 % interval of the mean; of more than ten their median, and each as a dot. `published`
+    results, name → number of labels → accuracy, are marked with a letter each.
     """
     figure, ax = one_panel(11, 7, title)
     means = {
-        name: {n: float(np.mean(accuracies)) for n, accuracies in curve.items()}
+        name: {n: float((np.mean if len(a) <= 10 else np.median)(a)) for n, a in curve.items()}
         for name, curve in curves.items()
     }
     last = max(n for curve in curves.values() for n in curve)
@@ -177,8 +178,11 @@ def learning_curves(
     for name, (colour, marker) in zip(curves, looks, strict=False):
         sizes = list(curves[name])
         heights = np.clip(list(means[name].values()), None, HIGHEST)
-        errors = [half_width(accuracies) for accuracies in curves[name].values()]
+        errors = [half_width(a) if len(a) <= 10 else np.nan for a in curves[name].values()]
         ax.errorbar(sizes, heights, errors, color=colour, marker=marker, capsize=2)
+        for n, accuracies in curves[name].items():
+            if len(accuracies) > 10:
+                ax.plot([n] * len(accuracies), accuracies, ".", color=colour, alpha=0.3)
         if sizes[-1] == last:
             ends.append((heights[-1], name, colour))
             continue
@@ -191,6 +195,33 @@ def learning_curves(
     _label_ends(ax, last, ends)
     if published:
         _mark_published(ax, published)
+    caption_below(figure, caption)
+    return figure
+
+
+def accuracy_dots(
+    accuracies: Mapping[str, Sequence[float]], title: str, caption: str, failed: float = 0.95
+) -> Figure:
+    """Show the accuracy with every random label set as a dot, a row per method: name → (D,).
+
+    A bar marks the median; at the right stand the median, the share below `failed` and the worst.
+    """
+    figure, ax = one_panel(10, 0.62 * len(accuracies) + 1.6, title)
+    generator = np.random.default_rng(0)  # dots at the same place are spread a little
+    for row, values in enumerate(accuracies.values()):
+        percent, colour = 100 * np.array(values), LINE_COLOURS[row % len(LINE_COLOURS)]
+        heights = row + generator.uniform(-0.25, 0.25, len(percent))
+        ax.plot(percent, heights, "o", color=colour, markersize=4, alpha=0.5, mew=0)
+        ax.plot([np.median(percent)] * 2, [row - 0.36, row + 0.36], color=INK, linewidth=2)
+        share = (percent < 100 * failed).mean()
+        text = f"{np.median(percent):.1f} %   {share:.0%}   {percent.min():.1f} %"
+        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=11)
+    ax.axvline(100 * failed, color=ORANGE, linestyle="--")
+    head = f"median   < {100 * failed:.0f} %   worst"
+    ax.text(1.02, -0.75, head, transform=ax.get_yaxis_transform(), va="center", fontsize=11)
+    ax.set_yticks(range(len(accuracies)), list(accuracies))
+    ax.set(xlabel="test accuracy, %, a dot per random label set", ylim=(len(accuracies) - 0.4, -1))
+    ax.tick_params(axis="y", length=0)
     caption_below(figure, caption)
     return figure
 
