@@ -26,7 +26,7 @@ def linked(points):
 
 @pytest.fixture
 def weights(linked):
-    return graph.edges(linked.search)
+    return linked.edges()
 
 
 def gaussian(distances):
@@ -34,21 +34,34 @@ def gaussian(distances):
     return np.exp(-((distances / distances[-1]) ** 2))
 
 
-def test_edges_are_the_definition_s(points, weights):
+@pytest.fixture(scope="module")
+def directed(points):
+    """The similarities of each point to its eight neighbours, densely, without connecting edges."""
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     expected = np.zeros((300, 300))
     for i, row in enumerate(distances):
         near = np.argsort(row)[:8]
         expected[i, near] = gaussian(row[near])
+    return expected
+
+
+def test_similarities_are_the_definition_s_and_a_faint_ring(directed, linked):
+    connecting = linked.similarities.toarray() - directed
+    ring = connecting > graph.CONNECTING / 2
+    np.testing.assert_allclose(connecting, graph.CONNECTING * ring, atol=1e-6)
+    assert (ring.sum(axis=0) == 1).all()
+    assert (ring.sum(axis=1) == 1).all()
+    assert connected_components(ring)[0] == 1  # one ring, not several
+
+
+@pytest.mark.parametrize("power", [1, 4])
+def test_edges_are_the_mean_of_both_directions_similarities_to_a_power(linked, power):
+    directed = linked.similarities.toarray().astype(np.float64) ** power
+    weights = linked.edges() if power == 1 else linked.edges(power)
+    np.testing.assert_allclose(weights.toarray(), (directed + directed.T) / 2, rtol=1e-5)
     assert (weights != weights.T).nnz == 0
     assert connected_components(weights)[0] == 1
-    connecting = weights.toarray() - (expected + expected.T) / 2
-    assert connecting.min() > -1e-6
-    assert connecting.sum() == pytest.approx(300 * graph.CONNECTING, rel=1e-3)
-    ring = connecting > graph.CONNECTING / 4
-    assert (ring.sum(axis=1) == 2).all()
-    assert connected_components(ring)[0] == 1  # one ring, not several
 
 
 def test_eigenvectors_are_those_of_the_normalised_laplacian(weights, linked):
@@ -64,14 +77,12 @@ def test_eigenvectors_are_those_of_the_normalised_laplacian(weights, linked):
     np.testing.assert_allclose(linked.root_degree.ravel() ** 2, degree / degree.mean(), rtol=1e-5)
 
 
-def test_node_features_are_orthonormal_where_nodes_weigh_by_their_degree(linked):
-    weighted = linked.root_degree**2 * linked.node_features
-    torch.testing.assert_close(
-        weighted.T @ linked.node_features / 300, torch.eye(20), atol=1e-3, rtol=0
-    )
+def test_eigenvectors_are_orthonormal_and_the_first_is_the_root_of_the_degree(linked):
+    vectors = linked.eigenvectors
+    torch.testing.assert_close(vectors.T @ vectors, torch.eye(20), atol=1e-3, rtol=0)
     # as exact as eigsh is asked to be: from other starts, 0.002 was seen
-    first = linked.node_features[:, 0].abs()
-    torch.testing.assert_close(first, torch.ones(300), atol=5e-3, rtol=0)
+    first = (vectors[:, :1] / linked.root_degree).abs() * 300**0.5
+    torch.testing.assert_close(first, torch.ones(300, 1), atol=5e-3, rtol=0)
 
 
 def test_scores_diffuse_as_heat_does(weights, linked):
@@ -92,12 +103,21 @@ def test_scores_diffuse_as_heat_does(weights, linked):
 
 def test_new_images_take_their_neighbours_weighted_mean(points, linked):
     new = points[:5] + 0.1
-    values = torch.rand(300, 2, generator=torch.Generator().manual_seed(0))
-    for image, found in zip(new, linked.interpolate(new, values), strict=True):
+    values = np.random.default_rng(0).random((300, 2))
+    shares = linked.interpolation(torch.from_numpy(new))
+    assert shares.shape == (5, 300)
+    for image, found in zip(new, shares @ values, strict=True):
         distances = np.linalg.norm(points - image, axis=1)
         near = np.argsort(distances)[:8]
         share = gaussian(distances[near]) / gaussian(distances[near]).sum()
-        np.testing.assert_allclose(found, share @ values[near].numpy(), rtol=1e-3)
+        np.testing.assert_allclose(found, share @ values[near], rtol=1e-3)
+
+
+def test_an_image_among_copies_of_itself_has_finite_weights():
+    copies = np.repeat(np.eye(3, dtype=np.float32), 20, axis=0)  # all ten neighbours at distance 0
+    graph = neighbour_graph(copies, neighbours=10, n_eigenvectors=5)
+    assert graph.eigenvectors.isfinite().all()
+    np.testing.assert_allclose(graph.interpolation(copies[:1]).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_the_same_features_give_the_same_graph_to_the_last_bit(points):
@@ -106,7 +126,7 @@ def test_the_same_features_give_the_same_graph_to_the_last_bit(points):
     for name in ("eigenvectors", "eigenvalues", "root_degree"):
         assert torch.equal(getattr(first, name), getattr(again, name))
         assert getattr(first, name).dtype == torch.float32
-    assert (graph.edges(first.search) != graph.edges(again.search)).nnz == 0
+    assert (first.similarities != again.similarities).nnz == 0
 
 
 SHAPES = st.tuples(st.integers(0, 12), st.integers(0, 3))
@@ -132,9 +152,3 @@ def test_a_graph_is_finite_or_an_error(features, neighbours, n_eigenvectors):
         assert found.eigenvectors.isfinite().all()
         assert (found.root_degree > 0).all()
         assert 0 <= found.eigenvalues[0] < 1e-4
-
-
-@pytest.mark.parametrize("shape", [(299, 2), (301, 2), (300,)])
-def test_interpolation_needs_values_for_each_training_image(points, linked, shape):
-    with pytest.raises(ValueError, match="one row of values"):
-        linked.interpolate(points[:2], torch.zeros(shape))

@@ -4,6 +4,7 @@ Diffusion is computed with the graph's first eigenvectors, as in Garcia-Cardona 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ LARGEST = 1e15  # of a feature: its square must fit a float32
 CONNECTING = 0.002  # weight of a connecting edge, where a near neighbour's is 0.37 to 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """The graph of N training images.
 
@@ -43,6 +44,17 @@ class Graph:
         """Return the weights of the edges, (N, N) sparse and symmetric; a power sharpens them."""
         directed = self.similarities.power(power)
         return 0.5 * (directed + directed.T)
+
+    @cached_property
+    def weights(self) -> sparse.csr_array:
+        """The edges, (N, N): what a cut is measured in."""
+        return self.edges()
+
+    @cached_property
+    def walk(self) -> sparse.csr_array:
+        """One step of a random walk along the edges, near neighbours preferred: (N, N)."""
+        sharper = self.edges(power=4)
+        return sparse.diags_array(1 / sharper.sum(axis=1), dtype=np.float32) @ sharper
 
     def interpolation(self, features: ArrayLike) -> sparse.csr_array:
         """Return the weights with which new images (M, Z) average their neighbours: (M, N)."""
@@ -101,9 +113,10 @@ def diffuse(graph: Graph, scores: Tensor, time: float) -> Tensor:
     decays to 1/e: what differs between clusters remains, what differs within them fades.
     """
     decay = graph.eigenvalues / graph.eigenvalues[scores.shape[1] - 1]  # (Q,)
-    coefficients = graph.eigenvectors.T @ (scores * graph.root_degree)  # (N, C) → (Q, C)
-    coefficients *= torch.exp(-time * decay)[:, None]
-    return graph.eigenvectors @ coefficients / graph.root_degree
+    # in this order it is three times as fast
+    coefficients = (scores * graph.root_degree).T @ graph.eigenvectors  # (N, C) → (C, Q)
+    coefficients *= torch.exp(-time * decay)
+    return graph.eigenvectors @ coefficients.T / graph.root_degree
 
 
 def _rows(distances: FloatArray, indices: NDArray[np.integer], n: int) -> sparse.csr_array:

@@ -48,13 +48,18 @@ def spread_labels(
     """
     _check(graph, rows, labels, n_classes)
     found = partition(graph, n_classes) if found is None else found
+    if found.clusters.shape != graph.eigenvectors.shape[:1] or len(found.sizes) != n_classes:
+        raise ValueError(
+            f"The partition must be of {len(graph.eigenvectors)} images in {n_classes} clusters."
+        )
     names = name(graph, found, rows, labels)
     named, sizes = names[found.clusters], found.sizes[names.argsort()]
     given = torch.zeros(len(named), n_classes)
     given[rows] = F.one_hot(labels, n_classes).float()
     spread = threshold_dynamics(graph, given, TIMES, sizes, rows, labels)
-    weights = graph.edges()
-    best = min((named, spread), key=lambda each: normalised_cut(weights, each, n_classes))
+    best = min((named, spread), key=lambda each: normalised_cut(graph.weights, each, n_classes))
+    if best is named and torch.equal(named[rows], labels):
+        return named  # its borders are refined, and no label contradicts them
     return refine(graph, best, sizes, rows, labels)
 
 
@@ -94,7 +99,7 @@ def _check(graph: Graph, rows: Tensor, labels: Tensor, n_classes: int) -> None:
         raise ValueError("Every labelled image needs exactly one label, and to be listed once.")
     if {rows.dtype, labels.dtype} != {torch.int64}:
         raise ValueError(f"Rows and labels must be int64, not {rows.dtype}, {labels.dtype}.")
-    if labels.unique().tolist() != list(range(n_classes)):
+    if len(rows) == 0 or labels.unique().tolist() != list(range(n_classes)):
         raise ValueError(f"Each of the {n_classes} classes needs at least one label to spread.")
     if not 0 <= rows.min() <= rows.max() < n:
         raise ValueError(f"The labelled rows must lie in 0 to {n - 1}, the images of the graph.")

@@ -23,7 +23,7 @@ FREE_BELOW = 0.8  # sizes are presumed equal unless free ones cut less than this
 DOUBTFUL = 0.9  # where the starts agree on fewer images, the graph may have no clusters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Partition:
     """N images in C clusters, found without a label.
 
@@ -60,12 +60,14 @@ def partition(
             f"{n_clusters} clusters must be 2 or more, up to half of the {n_eigenvectors} "
             "eigenvectors."
         )
+    if n_starts < 2:
+        raise ValueError(f"Whether starts agree takes two of them or more, not {n_starts}.")
     wanted = torch.full((n_clusters,), n / n_clusters)
     if sizes is not None:
         wanted = torch.as_tensor(sizes, dtype=torch.float32).sort(descending=True).values
         if wanted.shape != (n_clusters,) or wanted.min() < 1 or wanted.sum() != n:
             raise ValueError(f"The sizes of {n_clusters} clusters must add up to {n}: {sizes}.")
-    weights = graph.edges()
+    weights = graph.weights
     pieces = [_pieces(graph, n_clusters, seed) for seed in range(n_starts)]
     starts = [merge(weights, each, n_clusters, power=1.0) for each in pieces]
     found = [threshold_dynamics(graph, start, TIMES, wanted) for start in starts]
@@ -75,9 +77,10 @@ def partition(
         starts = [merge(weights, each, n_clusters, power=0.5) for each in pieces]
         found = [threshold_dynamics(graph, start, TIMES[-3:]) for start in starts]
         free = _smallest_cut(weights, found, n_clusters)
-        if free[1] < FREE_BELOW * cut:
+        counts = free[0].bincount(minlength=n_clusters)
+        if free[1] < FREE_BELOW * cut and counts.min() > 0:  # left free, a cluster may die out
             (clusters, cut, agreement), sizes_are = free, "estimated"
-            wanted = clusters.bincount(minlength=n_clusters).float()
+            wanted = counts.float()
     clusters = refine(graph, clusters, wanted)
     return Partition(clusters, wanted, sizes_are, cut, agreement)
 
@@ -112,12 +115,10 @@ def refine(
     Eigenvectors are smooth and know nothing of single edges. A walk takes twelve steps; a near
     neighbour weighs more than in `diffuse`. `rows` keep their `labels`.
     """
-    weights = graph.edges(power=4)
-    step = sparse.csr_array(sparse.diags_array(1 / weights.sum(axis=1), dtype=np.float32) @ weights)
     for _ in range(10):
         scores = F.one_hot(clusters, len(sizes)).float().numpy()
         for _ in range(12):
-            scores = step @ scores
+            scores = graph.walk @ scores
         moved = decide(torch.from_numpy(scores), sizes, rows, labels)
         if torch.equal(moved, clusters):
             break
@@ -139,8 +140,10 @@ def decide(
 def sinkhorn(scores: Tensor, sizes: Tensor, iterations: int = 20) -> Tensor:
     """Scale rows and columns until rows add up to 1 and columns to `sizes`: (N, C), positive.
 
-    Raises ValueError where a score is not positive. Sinkhorn & Knopp 1967.
+    Raises ValueError where a score is not positive, or sizes do not fit. Sinkhorn & Knopp 1967.
     """
+    if scores.ndim != 2 or scores.shape[1:] != sizes.shape:
+        raise ValueError(f"Scores (N, C) need C sizes: {tuple(scores.shape)}, {len(sizes)}.")
     if not (scores.numel() and scores.min() > 0 and scores.max() < torch.inf):  # false for NaN
         raise ValueError("Only positive, finite scores can be normalised.")
     columns = torch.ones_like(sizes)
