@@ -10,6 +10,8 @@ from vaelib.authoring import benchmark, rivals
 
 def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path))
+    # they are run by test_controls.py
+    monkeypatch.setattr(benchmark.controls, "measure", lambda *_: {"accuracy_of_a_control": 0.5})
     benchmark.main(small=True)
     numbers = json.loads((tmp_path / "benchmark.json").read_text())
     assert {
@@ -22,6 +24,7 @@ def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatc
         "seconds_import",
         *(f"accuracy_10_labels_{name}_mean" for name in methods()),
         *(f"seconds_draw_{name}" for name in methods()),
+        "accuracy_of_a_control",
     } <= numbers.keys()
     assert ("spreading_vs_poisson_mbo" in numbers) == rivals.graphlearning_is_installed()
     shares = {name for name in numbers if name.endswith("_failures")}
@@ -42,7 +45,7 @@ def test_rivals_alone_leave_the_other_numbers_as_they_are(tmp_path, monkeypatch)
     monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path))
     monkeypatch.setattr(rivals, "graphlearning_is_installed", lambda: False)
     (tmp_path / "benchmark.json").write_text('{"seconds_import": 0.5, "seconds_draw_ours": -1}')
-    benchmark.main(small=True, only_rivals=True)
+    benchmark.main(small=True, only=("rivals",))
     numbers = json.loads((tmp_path / "benchmark.json").read_text())
     assert numbers["seconds_import"] == 0.5
     assert numbers["seconds_draw_ours"] > 0

@@ -1,9 +1,10 @@
-"""How fast, beside the baselines: `python -m vaelib.authoring.benchmark [--small] [--rivals]`.
+"""How fast, beside the baselines: `python -m vaelib.authoring.benchmark [--small]`.
 
 Everything is measured in one process, in turns (A B A B …), so that what disturbs the machine
 disturbs all alike; what is reported are medians and their ratios. What the notebooks took is
 read from the last `make run`. Numbers go to `figures/benchmark.json`, bars to a picture beside it.
-With `--rivals` only the ways to spread ten labels are compared, and the other numbers stay.
+With `--rivals` only the ways to spread ten labels are compared, with `--controls` only what they
+owe to the VAE is measured; the other numbers stay as they are.
 """
 
 import json
@@ -11,14 +12,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 
 from vaelib import data, plots
 from vaelib._machine.devices import limit_threads, training_dtype
 from vaelib._machine.files import checkpoints_folder, data_folder, figures_folder
-from vaelib.authoring import rivals
+from vaelib.authoring import controls, rivals
 from vaelib.authoring.baselines import (
     LinearClassifier,
     MatrixProducts,
@@ -205,21 +206,35 @@ def draw(numbers: Numbers) -> None:
     save_picture(figure, "benchmark")
 
 
-def main(small: bool, only_rivals: bool = False) -> None:
-    """Measure everything; `small` only shows that it works, in seconds and without notebooks."""
-    if not small and not rivals.graphlearning_is_installed():
+def controls_of(dataset: data.Dataset, small: bool) -> Numbers:
+    """Measure what the notebooks' results with few labels owe to the VAE, and to its seed."""
+    return controls.measure(dataset, small, _say)
+
+
+PARTS = {"rivals": rivals_of, "controls": controls_of}  # measured alone by `--rivals`, …
+
+
+def main(small: bool, only: Collection[str] = ()) -> None:
+    """Measure everything, or `only` some `PARTS`, which leave the other numbers as they are.
+
+    `small` only shows that it works, in seconds and without notebooks.
+    """
+    parts = [part for part in PARTS if part in only or not only]
+    if "rivals" in parts and not small and not rivals.graphlearning_is_installed():
         raise SystemExit(
             "The rivals need graphlearning, and to compile it a C++ compiler: "
             'python -m pip install -c constraints.txt -e ".[bench]"'
         )
     dataset, file = data.load("MNIST"), figures_folder() / "benchmark.json"
-    if only_rivals:
+    if only:
+        numbers = {}
         kept = json.loads(file.read_text()) if file.is_file() else {}
-        numbers = rivals_of(dataset, small)
-        write_numbers(file, kept | numbers)
     else:
-        numbers = measure_baselines(dataset, small) | rivals_of(dataset, small)
-        write_numbers(file, numbers)
+        numbers, kept = measure_baselines(dataset, small), {}
+    for part in parts:
+        numbers |= PARTS[part](dataset, small)
+    write_numbers(file, kept | numbers)
+    if not only:
         draw(numbers)
     print(json.dumps(numbers, indent=2))
 
@@ -245,4 +260,5 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     limit_threads()  # as the notebooks do, and for all alike
-    main(small="--small" in sys.argv[1:], only_rivals="--rivals" in sys.argv[1:])
+    options = {option.removeprefix("--") for option in sys.argv[1:]}
+    main(small="small" in options, only=options & PARTS.keys())
