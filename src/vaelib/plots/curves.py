@@ -182,7 +182,7 @@ def learning_curves(
         ax.errorbar(sizes, heights, errors, color=colour, marker=marker, capsize=2)
         for n, accuracies in curves[name].items():
             if len(accuracies) > 10:
-                ax.plot([n] * len(accuracies), accuracies, ".", color=colour, alpha=0.3)
+                ax.plot([n] * len(accuracies), accuracies, "o", ms=4, color=colour, alpha=0.5)
         if sizes[-1] == last:
             ends.append((heights[-1], name, colour))
             continue
