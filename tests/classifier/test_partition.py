@@ -1,6 +1,7 @@
 """Clusters without a label: every step by hand, what sizes are found, and what warns of noise."""
 
 import math
+from dataclasses import replace
 from importlib import import_module
 from itertools import permutations
 
@@ -26,7 +27,7 @@ from vaelib.classifier import (
     sinkhorn,
     threshold_dynamics,
 )
-from vaelib.classifier.partition import DOUBTFUL, FREE_BELOW, decide
+from vaelib.classifier.partition import AGREED, FREE_BELOW, decide
 
 
 def groups(sizes, spread, dimensions=5, seed=1):
@@ -383,7 +384,8 @@ def test_a_free_partition_whose_cluster_has_died_out_is_not_taken():
 def test_starts_that_disagree_warn_of_points_without_clusters(seed):
     noise = np.random.default_rng(seed).random((600, 5)).astype(np.float32)
     found = partition(neighbour_graph(noise, neighbours=8, n_eigenvectors=20), 8)
-    assert found.agreement < DOUBTFUL
+    assert found.agreement < AGREED
+    assert found.is_doubtful
     assert found.cut > 1
     grouped = partition(groups((75,) * 8, 0.25, dimensions=8, seed=seed)[0], 8)
     assert grouped.agreement > 0.99
@@ -418,3 +420,16 @@ def test_two_clusters_one_of_one_image_or_half_as_many_as_eigenvectors_will_do(
     assert found.clusters.shape == (400,)
     assert found.clusters.max() < n_clusters
     assert 0 < found.cut < n_clusters
+
+
+def test_a_large_cut_is_doubtful_even_where_the_starts_agree():
+    found = partition(groups((75,) * 4, 0.25, dimensions=8, seed=0)[0], 4)
+    assert not found.is_doubtful
+    assert replace(found, cut=0.7).is_doubtful
+    assert replace(found, agreement=0.8).is_doubtful
+
+
+def test_no_time_to_diffuse_is_an_error():
+    graph, labels = groups((75,) * 4, 0.25, dimensions=8, seed=0)
+    with pytest.raises(ValueError, match="there is none"):
+        threshold_dynamics(graph, torch.rand(len(labels), 4), ())

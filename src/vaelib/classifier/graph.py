@@ -28,7 +28,8 @@ class Graph:
     Attributes
     ----------
     search : finds the nearest training images of new features.
-    similarities : (N, N) sparse, of each image to its neighbours, from 0.37 to 1.
+    similarities : (N, N) sparse, of each image to its neighbours, from 0.37 to 1, and faint
+        ones that connect all.
     eigenvalues : (Q,) of the normalised graph Laplacian, ascending from 0.
     eigenvectors : (N, Q) that belong to them.
     root_degree : (N, 1) square root of each node's degree, relative to the root mean square.
