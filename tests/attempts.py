@@ -8,7 +8,9 @@ from textwrap import indent
 import nbformat
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-SOLUTION = re.compile(r"<details>.*?```python\n(.*?)\n```\n\n</details>", re.DOTALL)
+SOLUTION = re.compile(
+    r"<details><summary>A solution</summary>\n\n```python\n(.*?)\n```\n\n</details>", re.DOTALL
+)
 
 
 def exercises():
@@ -19,7 +21,7 @@ def exercises():
         cells = {cell.id: cell.source for cell in notebook.cells}
         for cell_id, stub in cells.items():
             if "-try-" in cell_id:
-                solution = SOLUTION.search(cells[cell_id.replace("try", "solution")])
+                solution = SOLUTION.search(cells[cell_id.replace("try", "exercise")])
                 yield cell_id.replace("-try", ""), imports, stub, solution[1]
 
 
