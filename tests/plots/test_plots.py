@@ -124,17 +124,6 @@ def test_kl_per_latent_is_sorted(active):
     assert (f"{3 - sum(active)} collapsed" in words(figure)) == (not all(active))
 
 
-def test_convergence_shows_each_run_and_the_truth():
-    runs = np.array([[1.2, 1.0], [0.9, 1.1]])
-    figure = plots.convergence([10, 100], runs, [0.3, 0.1], 1.05, "closing in", "nats")
-    (ax,) = figure.axes
-    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == runs.tolist()
-    assert ax.lines[2].get_ydata()[0] == 1.05
-    band = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == pytest.approx((0.75, 1.35))
-    assert "exact 1.050" in words(figure)
-
-
 def test_collapse_is_seen_in_the_kl_and_the_losses_share_a_scale():
     runs = {"sum": [[500.0, 0.1], [100.0, 9.0]], "mean": [[0.7, 0.1], [0.35, 0.0]]}
     loss, kl = plots.collapse_curves(runs, "collapse").axes

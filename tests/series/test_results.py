@@ -15,7 +15,7 @@ STORED = Path(__file__).parents[2] / "figures" / "metrics.json"
 LATEST = Path(os.environ.get("VAELIB_FIGURES", STORED.parent)) / "metrics.json"
 
 BANDS = {  # of MNIST, on any processor
-    "share_of_extreme_pixels": (0.85, 0.92),
+    "fraction_of_extreme_pixels": (0.85, 0.92),
     "accuracy_nearest_mean": (0.79, 0.84),
     "accuracy_raw_pixels": (0.915, 0.93),
     "accuracy_100_labels_baseline": (0.70, 0.80),

@@ -1,4 +1,4 @@
-"""Sliders for the latents of one image."""
+"""Sliders for the latent dimensions of one image."""
 
 from collections.abc import Sequence
 
@@ -17,13 +17,13 @@ REACH = 3.0  # of a slider, in standard deviations of the prior
 
 
 class LatentPanel:
-    """The most active latents of one image, each with a slider, and the decoded digit.
+    """Some latent dimensions of one image, each with a slider, and the decoded digit.
 
     Parameters
     ----------
     model : a trained VAE.
     image : uint8 (28, 28), where the sliders start.
-    units : the latents that get a slider, in order.
+    units : the latent dimensions that get a slider, in order.
     """
 
     def __init__(self, model: VAE, image: Tensor, units: Sequence[int]) -> None:
@@ -44,29 +44,29 @@ class LatentPanel:
         values, rows = self.start[self.units].tolist(), range(len(self.units))
         left.hlines(rows, -REACH, REACH, color="#dddddd", linewidth=3)
         left.plot(values, rows, "o", color=BLUE, markersize=9)
-        left.set_yticks(rows, [f"latent {unit}" for unit in self.units])
+        left.set_yticks(rows, [f"dimension {unit}" for unit in self.units])
         left.set(xlabel="value, standard deviations of the prior")
         left.invert_yaxis()
-        names = ["as encoded", *(f"latent {self.units[0]} at {end}" for end in ("−2.5", "+2.5"))]
+        names = ["as encoded", *(f"dimension {self.units[0]} at {end}" for end in ("−2.5", "+2.5"))]
         for ax, first, name in zip(rest, (values[0], -2.5, 2.5), names, strict=True):
             draw_picture(ax, self.decoded([first, *values[1:]]))
             ax.set_title(name, fontsize=12)
-        title_above(figure, "Turn a latent, and the digit bends")
+        title_above(figure, "Vary one latent dimension, and the digit bends")
         return figure
 
     def live(self) -> ipywidgets.Widget:
-        """Return a slider for each latent and the decoded digit, which follows them."""
+        """Return a slider for each latent dimension and the decoded digit, which follows them."""
         starts = self.start[self.units].clamp(-REACH, REACH).tolist()
         span = {"min": -REACH, "max": REACH, "step": 0.1}
         sliders = [
-            ipywidgets.FloatSlider(start, description=f"latent {unit}", **span)
+            ipywidgets.FloatSlider(start, description=f"dimension {unit}", **span)
             for start, unit in zip(starts, self.units, strict=True)
         ]
         picture = ipywidgets.HTML()
 
         def follow(_: object = None) -> None:
             decoded = self.decoded([slider.value for slider in sliders])
-            picture.value = image_html(decoded, "the digit that these latents decode to", width=224)
+            picture.value = image_html(decoded, "the digit that this latent decodes to", width=224)
 
         for slider in sliders:
             slider.observe(follow, "value")

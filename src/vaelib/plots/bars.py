@@ -74,20 +74,20 @@ def class_counts(counts: Mapping[str, Sequence[int]], classes: Sequence[str], ti
 
 
 def pixel_histogram(pixels: ArrayLike, title: str) -> Figure:
-    """Show how the pixels' values, in [0, 1], are spread, as shares of all pixels."""
+    """Show how the pixels' values, in [0, 1], are spread, as fractions of all pixels."""
     figure, ax = one_panel(7.5, 3.4, title)
     pixels = np.ravel(pixels)
     weights = np.full(pixels.size, 1 / pixels.size)
-    shares, edges, _ = ax.hist(pixels, bins=20, range=(0, 1), weights=weights, color=BLUE)
-    for share, edge in zip(shares, edges, strict=False):
-        ax.text(edge + 0.025, share + 0.01, f"{share:.1%}", ha="center", fontsize=8)
-    ax.set(xlabel="pixel value (0 paper, 1 ink)", ylabel="share of pixels", xlim=(0, 1))
+    heights, edges, _ = ax.hist(pixels, bins=20, range=(0, 1), weights=weights, color=BLUE)
+    for height, edge in zip(heights, edges, strict=False):
+        ax.text(edge + 0.025, height + 0.01, f"{height:.1%}", ha="center", fontsize=8)
+    ax.set(xlabel="pixel value (0 background, 1 ink)", ylabel="fraction of pixels", xlim=(0, 1))
     ax.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     return figure
 
 
 def kl_per_latent(kl: ArrayLike, active: ArrayLike, title: str) -> Figure:
-    """Show each latent's KL (Z,) in nats, the largest first, with the active units in blue."""
+    """Show the KL of each latent dimension (Z,), largest first, with the active units in blue."""
     figure, ax = one_panel(9, 3.6, title)
     kl, active = np.asarray(kl), np.asarray(active)
     order = np.argsort(kl)[::-1]

@@ -68,7 +68,7 @@ def class_statistics(
     latents: ArrayLike,
     title: str,
 ) -> Figure:
-    """Show for each class and latent the mean and the spread of the posterior means: (C, Z)."""
+    """Show mean and standard deviation of μ for each class and latent dimension: (C, Z)."""
     import seaborn as sns
 
     figure = Figure(figsize=(11, 6.6), layout="constrained")
@@ -81,7 +81,9 @@ def class_statistics(
     bar = {"label": "standard deviation"}
     sns.heatmap(deviations, ax=lower, cmap="crest", vmin=0, cbar_kws=bar, **ticks)
     upper.set(title="Mean of μ over the images of a class", ylabel="class")
-    lower.set(title="Standard deviation of μ", ylabel="class", xlabel="latent, largest KL first")
+    lower.set(
+        title="Standard deviation of μ", ylabel="class", xlabel="latent dimension, largest KL first"
+    )
     for ax in (upper, lower):
         ax.tick_params(axis="y", rotation=0, length=0)
         ax.tick_params(axis="x", labelsize=9, length=0)

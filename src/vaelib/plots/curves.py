@@ -1,4 +1,4 @@
-"""Curves: training, convergence, accuracy against the number of labels."""
+"""Curves: training, bounds, accuracy against the number of labels."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -89,27 +89,6 @@ def _training_and_validation(
     separate_labels(ax)
 
 
-def convergence(
-    sizes: ArrayLike, runs: ArrayLike, half_widths: ArrayLike, exact: float, title: str, unit: str
-) -> Figure:
-    """Show several runs of one estimate closing in on the exact value as samples grow.
-
-    `runs`: (R, N) estimates after `sizes` (N,) samples; `half_widths`: (N,), half the interval
-    around the exact value in which 95 % of the estimates lie.
-    """
-    figure, ax = one_panel(8, 3.6, title)
-    sizes, half_widths = np.asarray(sizes), np.asarray(half_widths)
-    lower, upper = exact - half_widths, exact + half_widths
-    ax.fill_between(sizes, lower, upper, color=ORANGE, alpha=0.25, linewidth=0)
-    ax.plot(sizes, np.asarray(runs).T, color=BLUE, linewidth=1, alpha=0.7)
-    ax.axhline(exact, color=ORANGE, linestyle="--")
-    note(ax, f"exact {exact:.3f}", (sizes[-1], exact), (0, 22), ha="right", color=ORANGE)
-    end = (sizes[-1], lower[-1])
-    note(ax, f"{len(runs)} runs; band: 95 % of all", end, (0, -26), ha="right", color=BLUE)
-    ax.set(xscale="log", xlabel="samples", ylabel=unit)
-    return figure
-
-
 def collapse_curves(runs: Mapping[str, ArrayLike], title: str) -> Figure:
     """Show loss and KL of several trainings, step by step: name → (steps, 2), loss and KL.
 
@@ -123,7 +102,7 @@ def collapse_curves(runs: Mapping[str, ArrayLike], title: str) -> Figure:
         steps = range(1, len(loss) + 1)
         for ax, y in zip(panels, (loss / loss[0], kl), strict=True):
             ax.plot(steps, y, color=colours[name], linewidth=1.5, label=name)
-    panels[0].set(title="Loss", xlabel="step", ylabel="share of its first value", ylim=(0, None))
+    panels[0].set(title="Loss", xlabel="step", ylabel="fraction of its first value", ylim=(0, None))
     panels[1].set(title="KL", xlabel="step", ylabel="nats per image", ylim=(0, None))
     panels[0].legend()
     title_above(figure, title)
