@@ -58,7 +58,7 @@ def bars(
 def class_counts(counts: Mapping[str, Sequence[int]], classes: Sequence[str], title: str) -> Figure:
     """Show how many images of each class each split holds: split name → (C,) counts."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    axes = figure.subplots(1, len(counts), sharex=True)
+    axes = figure.subplots(1, len(counts))
     for ax, (name, values) in zip(axes, counts.items(), strict=True):
         ax.barh(range(len(classes)), values, color=CLASS_COLOURS[: len(classes)])
         ax.bar_label(ax.containers[0], fmt="{:,.0f}", fontsize=10, padding=2)
