@@ -50,7 +50,7 @@ class LatentPanel:
         names = ["as encoded", *(f"dimension {self.units[0]} at {end}" for end in ("−2.5", "+2.5"))]
         for ax, first, name in zip(rest, (values[0], -2.5, 2.5), names, strict=True):
             draw_picture(ax, self.decoded([first, *values[1:]]))
-            ax.set_title(name, fontsize=12)
+            ax.set_title(name, fontsize=11, weight="normal")
         title_above(figure, "Vary one latent dimension, and the digit bends")
         return figure
 
