@@ -1,8 +1,7 @@
 """Using the unlabelled images a second time: a few labels name the clusters of the graph.
 
-Clusters are found without a label (`partition`) and named by those that there are. The labels may
-also diffuse by themselves, which is better where they are many and the clusters poor: of the two,
-what cuts fewer edges is kept.
+The clusters are found without a label (`partition`). Where they are poor, labels cannot mend them:
+`Partition.is_doubtful` warns of that.
 """
 
 from collections.abc import Mapping
@@ -14,15 +13,7 @@ from torch import Tensor
 
 from vaelib.classifier.few_labels import Method
 from vaelib.classifier.graph import Graph, diffuse
-from vaelib.classifier.partition import (
-    TIMES,
-    Partition,
-    normalised_cut,
-    partition,
-    refine,
-    sinkhorn,
-    threshold_dynamics,
-)
+from vaelib.classifier.partition import TIMES, Partition, partition, sinkhorn
 
 
 def spread_labels(
@@ -52,15 +43,9 @@ def spread_labels(
         raise ValueError(
             f"The partition must be of {len(graph.eigenvectors)} images in {n_classes} clusters."
         )
-    names = name(graph, found, rows, labels)
-    named, sizes = names[found.clusters], found.sizes[names.argsort()]
-    given = torch.zeros(len(named), n_classes)
-    given[rows] = F.one_hot(labels, n_classes).float()
-    spread = threshold_dynamics(graph, given, TIMES, sizes, rows, labels)
-    best = min((named, spread), key=lambda each: normalised_cut(graph.weights, each, n_classes))
-    if best is named and torch.equal(named[rows], labels):
-        return named  # its borders are refined, and no label contradicts them
-    return refine(graph, best, sizes, rows, labels)
+    pseudo_labels = name(graph, found, rows, labels)[found.clusters]
+    pseudo_labels[rows] = labels
+    return pseudo_labels
 
 
 def name(graph: Graph, found: Partition, rows: Tensor, labels: Tensor) -> Tensor:
