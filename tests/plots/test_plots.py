@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import seaborn as sns
 import torch
+from matplotlib.text import Text
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
 
 from vaelib import plots
 from vaelib.plots.style import CLASS_COLOURS
@@ -21,7 +23,7 @@ PICTURES = GENERATOR.random((12, 28, 28)).astype(np.float32)
 
 def words(figure):
     """Every text of a figure, in all its panels."""
-    return [text.get_text() for text in figure.findobj(lambda item: hasattr(item, "get_text"))]
+    return [text.get_text() for text in figure.findobj(Text)]
 
 
 @pytest.fixture(autouse=True)
@@ -169,28 +171,22 @@ def test_confusion_matrix_leaves_the_diagonal_white():
     assert {"8", "2", "1", "9"} <= set(words(figure))
 
 
-def test_accuracy_tables_hold_every_pair():
-    cells = {("mean", "mean"): 0.9, ("mean", "a sample"): 0.8}
-    figure = plots.accuracy_tables({"10 labels": cells, "all": cells}, "accuracies", "how")
-    assert {"10 labels", "all", "90.0", "80.0", "a\nsample", "how"} <= set(words(figure))
-
-
-def test_learning_curves_name_every_curve_and_result():
+def test_learning_curves_name_every_curve():
     curves = {
         "long": {10: [0.5, 0.52], 100: [0.8]},
         "also long": {10: [0.4, 0.42], 100: [0.8, 0.81]},
         "short and high": {10: [0.9, 0.92]},
         "short and low": {10: [0.35, 0.37]},
     }
-    figure = plots.learning_curves(curves, {"theirs": {100: 0.85}}, "accuracy", "how")
-    assert {*curves, "a", "a  theirs", "how"} <= set(words(figure))
+    figure = plots.learning_curves(curves, "accuracy", "how")
+    assert {*curves, "accuracy", "how"} <= set(words(figure))
     heights = [text.get_position()[1] for text in figure.axes[0].texts if "long" in text.get_text()]
     assert heights[0] != heights[1]
 
 
 def test_learning_curves_show_means_and_student_s_intervals():
     accuracies = [0.71, 0.78, 0.74, 0.80, 0.69]
-    figure = plots.learning_curves({"one": {10: accuracies, 100: [0.9]}}, {}, "t", "c")
+    figure = plots.learning_curves({"one": {10: accuracies, 100: [0.9]}}, "t", "c")
     [line, _, bars] = figure.axes[0].containers[0]
     assert line.get_ydata() == pytest.approx([np.mean(accuracies), 0.9])
     [segment, none] = bars[0].get_segments()
@@ -201,7 +197,7 @@ def test_learning_curves_show_means_and_student_s_intervals():
 
 def test_of_many_label_sets_the_median_is_drawn_and_each_as_a_dot():
     accuracies = [*[0.97] * 60, *[0.75] * 40]
-    figure = plots.learning_curves({"one": {10: accuracies, 100: [0.98]}}, {}, "t", "c")
+    figure = plots.learning_curves({"one": {10: accuracies, 100: [0.98]}}, "t", "c")
     ax = figure.axes[0]
     [line, _, bars] = ax.containers[0]
     assert line.get_ydata() == pytest.approx([0.97, 0.98])
@@ -224,19 +220,47 @@ def test_dots_show_every_label_set_and_say_what_fails():
 
 def test_a_perfect_score_stays_on_the_axis_and_many_methods_all_show():
     curves = {f"method {n}": {3: [0.8, 1.0], 30: [1.0, 1.0]} for n in range(12)}
-    [ax] = plots.learning_curves(curves, {}, "t", "c").axes
+    [ax] = plots.learning_curves(curves, "t", "c").axes
     assert len(ax.containers) == 12
     heights = ax.containers[0][0].get_ydata()
     assert ax.get_ylim()[0] <= min(heights) <= max(heights) <= ax.get_ylim()[1]
     assert ax.get_legend() is None
 
 
-def test_score_overlap_counts_the_wrong_side():
-    pair = np.array([-2.0, 1.0]), np.array([3.0, 2.0])
-    scores = {"linear": pair, "kernel": (pair[0] - 5, pair[1])}
-    figure = plots.score_overlap(scores, ("4", "9"), "overlap")
-    expected = {"linear: 25.0% on the wrong side", "kernel: 0.0% on the wrong side"}
-    assert expected <= set(words(figure))
+def test_two_scores_count_the_wrong_side_of_each_and_show_every_image():
+    is_second = np.array([False, False, True, True])
+    scores = {"linear": [-2.0, 1.0, 3.0, -4.0], "kernel": [-5.0, -1.0, 3.0, -1.0]}
+    figure = plots.two_scores(scores, is_second, ("4", "9"), "both")
+    shown = " ".join(words(figure))
+    assert "log-odds of 9 against 4, nats, linear: 50.0% on the wrong side" in shown
+    assert "kernel: 25.0% on the wrong side" in shown
+    four, nine = (each.get_offsets().tolist() for each in figure.axes[0].collections)
+    assert four == [[-2, -5], [1, -1]]
+    assert nine == [[3, 3], [-4, -1]]
+
+
+def test_decision_regions_are_those_of_each_classifier():
+    points, labels = np.array([[0.0, 0], [1, 0], [0, 2], [1, 2]]), np.array([0, 0, 1, 1])
+    across = LogisticRegression(C=100).fit(points, labels)
+    along = LogisticRegression(C=100).fit(points, [0, 1, 0, 1])
+    figure = plots.decision_regions({"a": across, "b": along}, points, labels, [0, 3], "regions")
+    assert {"a: 100% correct", "b: 50% correct", "regions"} <= set(words(figure))
+    for ax in figure.axes:
+        *_, stars = ax.collections
+        assert stars.get_offsets().tolist() == [[0, 0], [1, 2]]
+
+
+def test_maps_show_each_assignment_and_what_has_no_label_yet_in_grey():
+    points = np.arange(8.0).reshape(4, 2)
+    maps = {"first": [-1, 0, -1, 1], "then": [0, 0, 1, 1]}
+    figure = plots.pseudo_label_maps(points, maps, ["a", "b"], "maps")
+    assert words(figure).count("a") == words(figure).count("b") == 2
+    assert {"first", "then", "maps"} <= set(words(figure))
+    first, then = figure.axes
+    grey, known = first.collections
+    assert grey.get_offsets().tolist() == [[0, 1], [4, 5]]
+    assert known.get_offsets().tolist() == [[2, 3], [6, 7]]
+    assert len(then.collections[0].get_offsets()) == 0
 
 
 def test_captioned_pictures_leave_empty_places_empty():

@@ -5,13 +5,15 @@ ten for the colour-blind; a class is always named on the picture as well.
 """
 
 from vaelib.plots.animation import latent_animation
-from vaelib.plots.bars import bars, class_counts, kl_per_latent, pixel_histogram, score_overlap
+from vaelib.plots.bars import bars, class_counts, kl_per_latent, pixel_histogram
 from vaelib.plots.classes import (
-    accuracy_tables,
     class_scatter,
     class_statistics,
     confusion_matrix,
+    decision_regions,
+    pseudo_label_maps,
     scatter_panels,
+    two_scores,
 )
 from vaelib.plots.curves import (
     accuracy_dots,
@@ -27,7 +29,6 @@ from vaelib.plots.style import use_style
 
 __all__ = [
     "accuracy_dots",
-    "accuracy_tables",
     "bars",
     "bound_by_samples",
     "captioned_pictures",
@@ -36,6 +37,7 @@ __all__ = [
     "class_statistics",
     "collapse_curves",
     "confusion_matrix",
+    "decision_regions",
     "kl_per_latent",
     "labelled_and_unlabelled",
     "latent_animation",
@@ -44,8 +46,9 @@ __all__ = [
     "model_diagram",
     "picture_grid",
     "pixel_histogram",
+    "pseudo_label_maps",
     "scatter_panels",
-    "score_overlap",
     "training_curves",
+    "two_scores",
     "use_style",
 ]

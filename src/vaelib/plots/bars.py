@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from vaelib.plots.style import (
@@ -13,7 +12,6 @@ from vaelib.plots.style import (
     CLASS_COLOURS,
     GREY,
     INK,
-    ORANGE,
     PALE,
     caption_below,
     note,
@@ -98,28 +96,4 @@ def kl_per_latent(kl: ArrayLike, active: ArrayLike, title: str) -> Figure:
     ax.text(0.98, 0.9, f"{active.sum()} active", color=BLUE, **place)
     if not active.all():
         ax.text(0.98, 0.78, f"{(~active).sum()} collapsed", color=GREY, **place)
-    return figure
-
-
-def score_overlap(
-    scores: Mapping[str, tuple[ArrayLike, ArrayLike]], names: tuple[str, str], title: str
-) -> Figure:
-    """Show how far two classes' scores overlap: classifier → scores of the one and the other.
-
-    A score is the log-odds of the second class against the first, in nats; the border is 0.
-    """
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
-    outline = [withStroke(linewidth=4, foreground="w")]
-    style = {"fontsize": 20, "weight": "bold", "ha": "center", "path_effects": outline}
-    for ax, (classifier, pair) in zip(figure.subplots(1, len(scores)), scores.items(), strict=True):
-        first, second = (np.asarray(values) for values in pair)
-        wrong = (first > 0).mean() / 2 + (second < 0).mean() / 2
-        reach = np.quantile(np.abs(np.concatenate([first, second])), 0.99)
-        for values, name, colour in [(first, names[0], BLUE), (second, names[1], ORANGE)]:
-            ax.hist(values, bins=np.linspace(-reach, reach, 50), color=colour, alpha=0.6)
-            ax.text(np.median(values), ax.get_ylim()[1] * 0.55, name, color=colour, **style)
-        ax.axvline(0, color=INK, linewidth=1.2)
-        ax.set_title(f"{classifier}: {wrong:.1%} on the wrong side", fontsize=12, weight="normal")
-        ax.set(xlabel=f"log-odds of {names[1]} against {names[0]}, nats", ylabel="test images")
-    title_above(figure, title)
     return figure

@@ -1,6 +1,7 @@
 """Classes: scatters, profiles and confusions."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
-from vaelib.plots.style import BLUE, CLASS_COLOURS, INK, caption_below, title_above
+from vaelib.plots.style import BLUE, CLASS_COLOURS, INK, ORANGE, PALE, title_above
 
 
 def class_scatter(
@@ -94,7 +95,7 @@ def class_statistics(
 def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:
     """Show how often each true class (rows) was taken for each class (columns): (C, C) counts.
 
-    The colour is the share of the row among the mistakes: the diagonal is left white, since it
+    The colour is the fraction of the row among the mistakes: the diagonal is left white, since it
     would outshine everything else.
     """
     figure = Figure(figsize=(7.4, 6.4), layout="constrained")
@@ -102,7 +103,7 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
     mistakes = counts / counts.sum(axis=1, keepdims=True)
     np.fill_diagonal(mistakes, 0)
     percent = mpl.ticker.PercentFormatter(1, decimals=0)
-    bar = {"label": "share of the class taken for another", "format": percent, "shrink": 0.8}
+    bar = {"label": "fraction of the class taken for another", "format": percent, "shrink": 0.8}
     _table(ax, mistakes, classes, classes, annot=counts, fmt="d", linewidths=1, cbar_kws=bar)
     for index in range(len(classes)):
         ax.texts[index * len(classes) + index].set_weight("bold")
@@ -110,26 +111,88 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
     return figure
 
 
-def accuracy_tables(
-    tables: Mapping[str, Mapping[tuple[str, str], float]], title: str, caption: str
+def two_scores(
+    scores: Mapping[str, ArrayLike], is_second: ArrayLike, names: tuple[str, str], title: str
 ) -> Figure:
-    """Show accuracies as one table a panel: panel → (row, column) → accuracy in [0, 1].
+    """Show two classifiers' scores of the same images against each other: name → scores (N,).
 
-    Darker is better within a panel; the scales of the panels differ.
+    A score is the log-odds of the second class against the first, in nats; a classifier's
+    decision boundary is where its score is 0. `is_second` (N,) says which images are of it.
     """
-    figure = Figure(figsize=(3.7 * len(tables) + 1.6, 3.9), layout="constrained")
-    axes = figure.subplots(1, len(tables), squeeze=False)[0]
-    for ax, (name, cells) in zip(axes, tables.items(), strict=True):
-        rows, columns = (list(dict.fromkeys(pair[i] for pair in cells)) for i in (0, 1))
-        values = 100 * np.array([[cells[row, column] for column in columns] for row in rows])
-        names = [column.replace(" ", "\n", 1) for column in columns]
-        first = rows if ax is axes[0] else False
-        _table(ax, values, first, names, 13, annot=True, fmt=".1f", linewidths=2, cbar=False)
-        ax.set_title(name, weight="normal")
-        ax.set_xlabel("scored on")
-    axes[0].set_ylabel("trained on")
+    figure = Figure(figsize=(8.4, 6.4), layout="constrained")
+    ax = figure.subplots()
+    is_second = np.asarray(is_second)
+    pairs = np.stack([np.asarray(each) for each in scores.values()], axis=1)  # (N, 2)
+    outline = [withStroke(linewidth=4, foreground="w")]
+    style = {"fontsize": 22, "weight": "bold", "ha": "center", "path_effects": outline}
+    for second, colour in ((False, BLUE), (True, ORANGE)):
+        of_class = pairs[is_second == second]
+        ax.scatter(*of_class.T, s=9, color=colour, alpha=0.5, linewidths=0)
+        ax.text(*np.median(of_class, axis=0), names[second], color=colour, **style)
+    wrong = ((pairs > 0) != is_second[:, None]).mean(axis=0)
+    ax.axvline(0, color=INK, linewidth=1.2)
+    ax.axhline(0, color=INK, linewidth=1.2)
+    reach = np.quantile(np.abs(pairs), 0.99, axis=0)
+    ax.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]))
+    told = [f"{name}: {w:.1%} on the wrong side" for name, w in zip(scores, wrong, strict=True)]
+    ax.set_xlabel(f"log-odds of {names[1]} against {names[0]}, nats, {told[0]}")
+    ax.set_ylabel(f"the same, {told[1]}")
     title_above(figure, title)
-    caption_below(figure, caption)
+    return figure
+
+
+def decision_regions(
+    classifiers: Mapping[str, Any],
+    points: ArrayLike,
+    labels: ArrayLike,
+    shown: ArrayLike,
+    title: str,
+) -> Figure:
+    """Show where fitted classifiers of points in the plane (N, 2) change their answer.
+
+    `classifiers`: panel title → classifier with `predict`; the points are coloured by their
+    class (N,), and those whose label was `shown` (L,) are large.
+    """
+    from sklearn.inspection import DecisionBoundaryDisplay
+
+    points, labels = np.asarray(points), np.asarray(labels)
+    colours = mpl.colors.ListedColormap(CLASS_COLOURS[: labels.max() + 1])
+    figure = Figure(figsize=(4.6 * len(classifiers), 4), layout="constrained")
+    axes = figure.subplots(1, len(classifiers), squeeze=False)[0]
+    for ax, (name, classifier) in zip(axes, classifiers.items(), strict=True):
+        DecisionBoundaryDisplay.from_estimator(
+            classifier, points, response_method="predict", ax=ax, cmap=colours, alpha=0.2
+        )
+        ax.scatter(*points.T, c=labels, cmap=colours, s=14, linewidths=0)
+        style = {"s": 190, "marker": "*", "edgecolors": INK, "linewidths": 1.2}
+        ax.scatter(*points[shown].T, c=labels[shown], cmap=colours, **style)
+        right = (classifier.predict(points) == labels).mean()
+        ax.set_title(f"{name}: {right:.0%} correct", weight="normal")
+        ax.set(xticks=[], yticks=[], xlabel="", ylabel="", aspect="equal")
+    title_above(figure, title)
+    return figure
+
+
+def pseudo_label_maps(
+    embedding: ArrayLike,
+    pseudo_labels: Mapping[str, ArrayLike],
+    classes: Sequence[str],
+    title: str,
+) -> Figure:
+    """Show the same points (N, 2) coloured by several assignments: panel title → classes (N,).
+
+    A point of class −1 has no label yet, and is grey and small.
+    """
+    figure = Figure(figsize=(3.7 * len(pseudo_labels), 4.4), layout="constrained")
+    axes = figure.subplots(1, len(pseudo_labels), squeeze=False)[0]
+    embedding = np.asarray(embedding)
+    for ax, (name, labels) in zip(axes, pseudo_labels.items(), strict=True):
+        labels = np.asarray(labels)
+        ax.scatter(*embedding[labels < 0].T, s=3, color=PALE, linewidths=0)
+        known = labels >= 0
+        draw_classes(ax, embedding[known], labels[known], classes, size=7, fontsize=12)
+        ax.set_title(name, weight="normal")
+    title_above(figure, title)
     return figure
 
 

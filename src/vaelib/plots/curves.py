@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from vaelib.plots.style import (
@@ -135,16 +133,12 @@ def bound_by_samples(
 
 
 def learning_curves(
-    curves: Mapping[str, Mapping[int, Sequence[float]]],
-    published: Mapping[str, Mapping[int, float]],
-    title: str,
-    caption: str,
+    curves: Mapping[str, Mapping[int, Sequence[float]]], title: str, caption: str
 ) -> Figure:
     """Show accuracy against the number of labels: method → number of labels → accuracies.
 
     The accuracies, in [0, 1], are those of several random label sets: shown are their mean and
-    the 95 % interval of the mean; of more than ten their median, and each as a dot. `published`
-    results, name → number of labels → accuracy, are marked with a letter each.
+    the 95 % interval of the mean; of more than ten their median, and each as a dot.
     """
     figure, ax = one_panel(11, 7, title)
     means = {
@@ -172,8 +166,6 @@ def learning_curves(
         note(ax, name, (sizes[0], heights[0]), offset, color=colour, weight="semibold", va="center")
     _accuracy_axes(ax, means)
     _label_ends(ax, last, ends)
-    if published:
-        _mark_published(ax, published)
     caption_below(figure, caption)
     return figure
 
@@ -240,17 +232,3 @@ def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
         lowest_free = place + 0.2
         at = 1 / (1 + np.exp(-place))
         ax.text(1.25 * x, at, name, color=colour, va="center", weight="semibold")
-
-
-def _mark_published(ax: Axes, published: Mapping[str, Mapping[int, float]]) -> None:
-    """Put a letter at each published result, and the letters' names into the legend."""
-    style = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 10}
-    outline = [withStroke(linewidth=2, foreground="w")]
-    for number, (name, points) in enumerate(published.items()):
-        letter = ascii_lowercase[number]
-        beside = 1.11 ** (number - len(published) / 2)  # so that equal results stay legible
-        for n_labels, accuracy in points.items():
-            ax.text(beside * n_labels, accuracy, letter, path_effects=outline, **style)
-        ax.plot([], linestyle="", label=f"{letter}  {name}")
-    title = "published (Kingma et al. 2014)"
-    ax.legend(title=title, loc="lower right", fontsize=10, handlelength=0)
