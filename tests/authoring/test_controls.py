@@ -9,7 +9,7 @@ import torch
 from vaelib.authoring import benchmark, controls
 
 FEATURES = ("pixels", "pca", "mlp", "conv")
-SPREAD = ("pixels", "plain_seed_0", "plain_seed_1", "plain_seed_2")
+SPREAD = ("pixels", "conv", "plain_seed_0", "plain_seed_1", "plain_seed_2")
 NAMES = {
     *(f"accuracy_0_labels_{name}" for name in SPREAD),
     *(

@@ -2,8 +2,9 @@
 
 Every accuracy is on the test images, with the notebook's own draws of ten labels.
 
-- The notebook's method (graph, partition, spreading) on raw pixels, and on the latents of three
-  VAEs that differ in their seed. A test image takes the vote of its ten nearest training images.
+- The notebook's method (graph, partition, spreading) on raw pixels, on the convolutional latent,
+  and on the latents of three VAEs that differ in their seed. A test image takes the vote of its
+  ten nearest training images.
 - Two methods without a graph, on raw pixels, 30 principal components and both latents: the nearest
   neighbours (one with ten labels, five with all), and logistic regression on 450 Nyström features
   of a Gaussian kernel, as in the notebook; their landmarks need no label.
@@ -64,9 +65,11 @@ def measure(dataset: Dataset, small: bool, say: Callable[[str], object]) -> Numb
         latents = {split: encode(model, images[split]).mean.numpy() for split in SPLITS}
         if config in (CONV, MLP):
             features[config.name] = latents
-        if config != CONV:
-            numbers[f"elbo_test_seed_{config.seed}"] = mean_elbo(model, images["test"]).elbo.item()
-            numbers |= spread(f"plain_seed_{config.seed}", latents, labels, n_draws)
+        if config == CONV:
+            numbers |= spread("conv", latents, labels, n_draws)
+            continue
+        numbers[f"elbo_test_seed_{config.seed}"] = mean_elbo(model, images["test"]).elbo.item()
+        numbers |= spread(f"plain_seed_{config.seed}", latents, labels, n_draws)
     for name, each in features.items():
         say(f"controls: neighbours and kernel of {name}")
         numbers |= without_graph(name, each, labels, n_without)
