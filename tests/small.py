@@ -1,7 +1,6 @@
 """A notebook on few images: what shows how cells and pages behave need not wait for training.
 
-They are MNIST's, so that each branch is taken that MNIST takes. What the cells assert of all
-images is not true of few: kernels that run them leave assertions out (WITHOUT_ASSERTIONS).
+They are MNIST's, so that each branch is taken that MNIST takes.
 """
 
 LOAD = 'vaelib.load("MNIST")'
@@ -12,7 +11,6 @@ FEW_IMAGES = f"""__import__("dataclasses").replace(
     test={LOAD}.test[:500],
     checksum="small",
 )"""
-WITHOUT_ASSERTIONS = {"PYTHONOPTIMIZE": "1"}
 
 
 def on_other_data(notebook, expression):

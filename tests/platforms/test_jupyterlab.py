@@ -23,7 +23,7 @@ from browser import (
 )
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
+from small import FEW_IMAGES, on_other_data
 
 pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -71,7 +71,7 @@ def lab(folder, tmp_path_factory):
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(NO_NEWS)
     command = [sys.executable, "-m", "jupyter", "lab"]
-    with served(command, folder, own, **WITHOUT_ASSERTIONS) as address:
+    with served(command, folder, own) as address:
         yield address.format(page="lab/tree/notebooks/{name}") + "&reset"
 
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from bare import ROOT
 from nbclient import NotebookClient
-from small import FEW_IMAGES, WITHOUT_ASSERTIONS, on_other_data
+from small import FEW_IMAGES, on_other_data
 
 from vaelib.authoring.execute import CONFIG
 
@@ -59,7 +59,7 @@ def changed_by_a_second_run(notebook, own, folder):
     )
     kept = {"VAELIB_CHECKPOINTS": str(own), "VAELIB_FIGURES": str(own)}
     changed = []
-    with client.setup_kernel(env={**os.environ, **WITHOUT_ASSERTIONS, **kept}):
+    with client.setup_kernel(env={**os.environ, **kept}):
         for number, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
                 continue
