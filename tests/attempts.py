@@ -195,13 +195,6 @@ MISTAKES = {
         "return p @ u @ v + target.mean(axis=0)": "does not mirror",
         "return embedding[:10]": "shape",
     },
-    "04-mean": {
-        "return posterior.stddev": "σ, which says how sure",
-        "return posterior.variance": "σ², which says how sure",
-        "return posterior.variance.log()": "log σ², which says how sure",
-        "torch.manual_seed(5)\nreturn posterior.sample()": "That is a sample: it adds",
-        "return posterior.sample()": "Two calls give two answers",
-    },
     "04-interval": {
         "return 1.96 * np.std(scores, ddof=1) / len(scores) ** 0.5": "Student's t",
         "return np.std(scores, ddof=1)": "standard deviation",
@@ -216,6 +209,7 @@ MISTAKES = {
         "a, b = (vaelib.to_pixels(part.images)[:, 300:330] for part in (train, test))\n"
         "lda = LinearDiscriminantAnalysis(n_components=2).fit(a, train.labels)\n"
         "return lda.transform(a), lda.transform(b)": "the encoder has used the labels",
+        "from sklearn.decomposition import PCA\n"
         "a, b = (vaelib.to_pixels(part.images).numpy() for part in (train, test))\n"
         "pca = PCA(n_components=3, svd_solver='full').fit(np.concatenate([a, b]))\n"
         "return pca.transform(a), pca.transform(b)": "fitted on both",
@@ -228,12 +222,21 @@ MISTAKES = {
         ),
         "return vaelib.to_pixels(train.images)": "Return two arrays: the training",
     },
-    "04-few": {
-        "return torch.zeros(len(new_features)).long()": "what guessing gives",
-        "from sklearn.linear_model import LogisticRegression\n"
-        "classifier = LogisticRegression(max_iter=1000).fit(features[rows], labels)\n"
-        "return classifier.predict(new_features)": "unlabelled rows",
-        "return labels": r"\(1000,\)",
+    "04-dynamics": {
+        "range(20) => range(0)": "Nothing balances",
+        "* sizes / => * (len(scores) / len(sizes)) /": "its own entry of `sizes`",
+        "        scores = F.one_hot(scores.argmax(dim=1), scores.shape[1]).float()\n => ": (
+            "never decided"
+        ),
+        "in times: => in times[:1]:": "That is one round",
+        "in times: => in times[:1] * len(times):": "use each of `times`",
+        "    decay => "
+        "    graph = dataclasses.replace(graph, root_degree=torch.ones_like(graph.root_degree))\n"
+        "    decay": "degrees are missing",
+        " / graph.eigenvalues[scores.shape[1] - 1] => ": "another unit",
+        "return scores.argmax(dim=1) => return scores": "Those are scores",
+        "return torch.arange(len(scores)) % scores.shape[1]": "no usual slip",
+        "return torch.zeros(3)": "one cluster for each image",
     },
 }
 

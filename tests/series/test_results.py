@@ -48,7 +48,7 @@ BANDS = {  # of MNIST, on any processor
     "accuracy_unequal_sizes": (0.95, 1),
     "accuracy_very_unequal_sizes": (0.95, 1),
 }
-SIZES = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
+SIZES = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000)
 
 
 def accuracy(numbers, method, n):
@@ -128,46 +128,41 @@ CLAIMS = {
         < m["accuracy_mean"]
         < m["accuracy_raw_pixels"]
     ),
-    "the original had not converged": lambda m: m["loss_converged"] < m["loss_original"] - 0.1,
-    "trained on samples, the classifier is less certain": lambda m: (
-        m["confidence_trained_on_samples"] < m["confidence_trained_on_means"]
-    ),
-    "fresh samples regularise where labels are few": lambda m: (
-        m["gain_fresh_samples_100_labels"] > 0 and m["gain_fresh_samples_1000_labels"] > 0
+    "fresh samples regularise where labels are few, and cost where they are many": lambda m: (
+        m["gain_fresh_samples_100_labels"] > 0
+        and m["gain_fresh_samples_1000_labels"] > 0
+        and m["gain_fresh_samples_all_labels"] < 0
     ),
     "the second-order penalty explains what sampling costs": lambda m: (
-        0.8 < m["penalty_formula_100_labels"] / m["penalty_measured_100_labels"] < 1.1
-        and 0.8 < m["penalty_formula_all_labels"] / m["penalty_measured_all_labels"] < 1.1
+        0.8 < m["penalty_formula"] / m["penalty_measured"] < 1.1
     ),
-    "a linear classifier on the latent never overtakes raw pixels": lambda m: ahead(
-        m, "raw_pixels", "mean_z", SIZES, by=-0.01
-    ),
-    "sampling costs most where labels are few": lambda m: ahead(
-        m, "mean_z", "sampled_z", [100], by=0.05
+    "a linear probe on the latent never overtakes raw pixels": lambda m: ahead(
+        m, "linear_pixels", "linear_latent", SIZES, by=-0.01
     ),
     "the convolutional latent is ahead of raw pixels from 50 labels on, by up to 4 points": (
         lambda m: (
-            ahead(m, "mean_z_conv", "raw_pixels", SIZES[2:], by=0.005)
-            and ahead(m, "raw_pixels", "mean_z_conv", SIZES[2:], by=-0.04)
+            ahead(m, "linear_conv_latent", "linear_pixels", SIZES[2:], by=0.005)
+            and ahead(m, "linear_pixels", "linear_conv_latent", SIZES[2:], by=-0.04)
         )
     ),
     "the kernel beats the network up to 600 labels, and loses from 3,000 on": lambda m: (
-        ahead(m, "kernel_of_z", "cnn", [300, 600])
-        and ahead(m, "cnn", "kernel_of_z", [3000, 10_000, 50_000])
+        ahead(m, "kernel_latent", "cnn", [300, 600])
+        and ahead(m, "cnn", "kernel_latent", [3000, 10_000])
     ),
     "with ten labels the network is below raw pixels": lambda m: ahead(
-        m, "raw_pixels", "cnn", [10]
+        m, "linear_pixels", "cnn", [10]
     ),
     "nearly every set of ten labels that spread beats a linear classifier with all": lambda m: (
         m["accuracy_10_labels_plain_median"] > m["accuracy_raw_pixels"] + 0.04
         and m["accuracy_10_labels_plain_failures"] <= 0.04
     ),
-    "without a label the clusters of the latent are the classes, those of PCA are not": lambda m: (
-        m["accuracy_0_labels_latent"] > m["accuracy_0_labels_pca"] + 0.05
-    ),
     "the VAE is ahead of principal components with the same method and label sets": lambda m: (
-        m["accuracy_10_labels_plain_mean"] > m["accuracy_10_labels_pca_mean"] + 0.02
+        m["accuracy_10_labels_plain_mean"] > m["accuracy_10_labels_pca_mean"] + 0.1
         and m["accuracy_10_labels_plain_failures"] < m["accuracy_10_labels_pca_failures"] / 2
+    ),
+    "and of the labels alone on principal components, which do better there": lambda m: (
+        m["accuracy_10_labels_pca_mean"] < m["accuracy_pca_labels_alone"]
+        and m["accuracy_pca_labels_alone"] < m["accuracy_10_labels_plain_mean"] - 0.05
     ),
     "twenty labels leave no failures": lambda m: m["accuracy_20_labels_plain_failures"] <= 0.01,
     "deskewing gains a little": lambda m: (

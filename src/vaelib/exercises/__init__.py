@@ -6,9 +6,8 @@ no checker ever stops a notebook: `check_kl(my_kl)` returns a `Verdict`, which t
 
 from vaelib.exercises.classifier import (
     check_features,
-    check_few_labels,
     check_half_width,
-    check_test_features,
+    check_threshold_dynamics,
 )
 from vaelib.exercises.data import check_baseline, check_log_likelihood, check_pixels, check_splits
 from vaelib.exercises.latent import check_active_units, check_alignment, check_knn_accuracy
@@ -21,7 +20,6 @@ __all__ = [
     "check_alignment",
     "check_baseline",
     "check_features",
-    "check_few_labels",
     "check_half_width",
     "check_kl",
     "check_knn_accuracy",
@@ -30,6 +28,6 @@ __all__ = [
     "check_pixels",
     "check_sample",
     "check_splits",
-    "check_test_features",
+    "check_threshold_dynamics",
     "check_weighted_training",
 ]

@@ -1,45 +1,21 @@
-"""Exercises of notebook 4: features without labels or test images, intervals, few labels."""
+"""Exercises of notebook 4: features without labels or test images, intervals, the method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.cluster import KMeans
 from torch import Tensor
-from torch.distributions import Normal
 
-from vaelib.data.splits import Dataset, Split, balanced_subset
+from vaelib.classifier.graph import Graph, neighbour_graph
+from vaelib.classifier.partition import sinkhorn, threshold_dynamics
+from vaelib.data.splits import Dataset, Split
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
 from vaelib.latent import FloatArray
 from vaelib.plots.curves import half_width
-
-GAIN_BAR = 0.05  # over logistic regression on the same labels
-
-
-@checker
-def check_test_features(features: Callable[[Normal], Tensor]) -> str:
-    """Check q_φ(z|x) of the test images → what the classifier should be given of them, (N, Z)."""
-    generator = torch.Generator().manual_seed(0)
-    mean = torch.randn(50, 4, generator=generator)
-    log_variance = torch.randn(50, 4, generator=generator) - 2
-    posterior = Normal(mean, torch.exp(0.5 * log_variance))
-    how_sure = "which says how sure the encoder is, not where the image lies."
-    mistakes = {
-        f"That is σ, {how_sure}": posterior.stddev,
-        f"That is σ², {how_sure}": posterior.variance,
-        f"That is log σ², {how_sure}": log_variance,
-    }
-    answer, again = (as_tensor(attempt(features, posterior)) for _ in range(2))
-    if not torch.equal(answer, again):
-        raise Hint("Two calls give two answers: that is a sample. At test, noise gains nothing.")
-    if answer.shape == mean.shape and 0.8 < ((answer - mean) / posterior.stddev).std() < 1.2:
-        raise Hint(
-            "That is a sample: it adds the encoder's own uncertainty to every image. What is its "
-            "centre?"
-        )
-    compare(answer, mean, mistakes, 1e-5)
-    return "Right: the mean, three points better at test than a sample."
 
 
 @checker
@@ -113,45 +89,97 @@ def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 
 @checker
-def check_few_labels(
-    predict: Callable[[FloatArray, NDArray[np.int64], NDArray[np.int64], FloatArray], object],
-    features: FloatArray,
-    labels: Tensor,
-    new_features: FloatArray,
-    new_labels: Tensor,
-    n_images: int = 3000,
+def check_threshold_dynamics(
+    attempted: Callable[[Graph, Tensor, Sequence[float], Tensor], object], features: FloatArray
 ) -> str:
-    """Check (features, rows, labels of these rows, new features) → classes of the new ones.
+    """Check (graph, scores (N, C), times, sizes (C,)) → clusters (N,), against the library's.
 
-    Five labels of each class are given, or as many as the rarest has. The bar is logistic
-    regression on the same, plus five points.
+    `features` (N, Z) are those of real images, of which 2,000 at most make a graph.
     """
-    gains, scores = [], []
-    half = min(1000, len(new_labels) // 2)
-    for seed in range(2):
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-        order = order[:n_images]
-        unlabelled, truth = features[order.numpy()], labels[order]
-        counts = truth.unique(return_counts=True)[1]
-        rows = balanced_subset(truth, min(5, int(counts.min())) * len(counts), seed).numpy()
-        few, new = truth.numpy()[rows], slice(half * seed, half * seed + half)
-        answer = as_tensor(attempt(predict, unlabelled, rows, few, new_features[new]))
-        if answer.shape != new_labels[new].shape:
-            raise Hint(
-                f"Return one class for each new image, ({half},), not {tuple(answer.shape)}."
-            )
-        baseline = LogisticRegression(max_iter=1000).fit(unlabelled[rows], few)
-        scores.append((answer == new_labels[new]).float().mean().item())
-        gains.append(scores[-1] - baseline.score(new_features[new], new_labels[new].numpy()))
-    if max(scores) < 0.15:
-        raise Hint("That is what guessing gives: are `labels` taken as those of `rows`, in order?")
-    if np.mean(gains) < GAIN_BAR:
-        raise Hint(
-            f"{np.mean(scores):.1%}, {100 * np.mean(gains):+.1f} points against logistic "
-            f"regression on the same {len(few)} labels; the bar is +{100 * GAIN_BAR:.0f}. Have the "
-            "unlabelled rows of `features` been used? Neighbours share their class."
-        )
-    return (
-        f"{np.mean(scores):.1%} with {len(few)} labels, {100 * np.mean(gains):.1f} points above "
-        "logistic regression: the unlabelled images have been used twice."
+    features = np.asarray(features)[:2000]
+    n, n_classes = len(features), 4
+    graph = neighbour_graph(features)
+    graph = replace(graph, root_degree=graph.root_degree**4)  # who forgets them is to see it
+    pieces = KMeans(n_classes, n_init=1, random_state=0).fit_predict(features)
+    scores = F.one_hot(torch.from_numpy(pieces).long(), n_classes).float()
+    sizes = torch.tensor([0.4, 0.3, 0.2, 0.1]) * n
+    times = (3.0, 1.0, 0.3)
+    answer = as_tensor(attempt(attempted, graph, scores.clone(), times, sizes))
+    if answer.shape == (n, n_classes):
+        raise Hint("Those are scores. Return a cluster for each image: argmax(dim=1) of the last.")
+    if answer.shape != (n,):
+        raise Hint(f"Return one cluster for each image, ({n},), not {tuple(answer.shape)}.")
+
+    def agreement(clusters: Tensor) -> float:
+        return (answer == clusters).float().mean().item()
+
+    right = agreement(threshold_dynamics(graph, scores, times, sizes))
+    if right > 0.998:
+        return f"Right: {right:.1%} of the images in the same clusters as the library's."
+    mistakes = {
+        hint: agreement(wrong) for hint, wrong in _wrong_rounds(graph, scores, times, sizes)
+    }
+    hint = max(mistakes, key=mistakes.__getitem__)
+    if mistakes[hint] > max(right, 0.98):
+        raise Hint(hint)
+    raise Hint(f"{right:.0%} of the images are in the library's clusters, and it is no usual slip.")
+
+
+def _rounds(
+    graph: Graph,
+    scores: Tensor,
+    times: Sequence[float],
+    sizes: Tensor | None,
+    *,
+    decided: bool = True,
+    unit: float | None = None,
+) -> Tensor:
+    """Run threshold dynamics with a step left out, or changed."""
+    unit = graph.eigenvalues[scores.shape[1] - 1] if unit is None else unit
+    for time in times:
+        decay = torch.exp(-time * graph.eigenvalues / unit)  # (Q,)
+        coefficients = graph.eigenvectors.T @ (scores * graph.root_degree)  # (Q, C)
+        scores = graph.eigenvectors @ (decay[:, None] * coefficients) / graph.root_degree
+        scores = scores.clamp_min(1e-6)
+        scores = scores if sizes is None else sinkhorn(scores, sizes)
+        clusters = scores.argmax(dim=1)
+        scores = F.one_hot(clusters, scores.shape[1]).float() if decided else scores
+    return clusters
+
+
+def _wrong_rounds(
+    graph: Graph, scores: Tensor, times: Sequence[float], sizes: Tensor
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield what usual mistakes end in, each with its hint."""
+    equal = torch.full_like(sizes, len(scores) / len(sizes))
+    plain = replace(graph, root_degree=torch.ones_like(graph.root_degree))
+    yield (
+        "Nothing balances the clusters: scale columns to `sizes` and rows to one, in turns.",
+        _rounds(graph, scores, times, None),
+    )
+    yield (
+        "All clusters come out equally large: scale each column to its own entry of `sizes`.",
+        _rounds(graph, scores, times, equal),
+    )
+    yield (
+        "The scores are never decided: after each balance, every image gives its whole vote to "
+        "one cluster, F.one_hot(scores.argmax(dim=1), C).",
+        _rounds(graph, scores, times, sizes, decided=False),
+    )
+    yield (
+        "That is one round: the decisions diffuse again, once for each of `times`.",
+        _rounds(graph, scores, times[:1], sizes),
+    )
+    yield (
+        "Every round takes the same time: use each of `times` in its turn.",
+        _rounds(graph, scores, times[:1] * len(times), sizes),
+    )
+    yield (
+        "The degrees are missing: multiply by root_degree before the eigenvectors, and divide "
+        "after them.",
+        _rounds(plain, scores, times, sizes),
+    )
+    yield (
+        "Time has another unit: divide the eigenvalues by that of index C − 1.",
+        _rounds(graph, scores, times, sizes, unit=1.0),
     )
