@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from bare import PROJECT, ROOT, run, versions
+from bare import ADDRESS, PROJECT, ROOT, run, versions
 from browser import chromium, missing_pictures, screenshot_on_failure, wait
 from selenium.webdriver.common.by import By
 
 pytestmark = [pytest.mark.long, pytest.mark.browser]
 
 NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
+IMAGES = "return [...document.querySelectorAll('article img')].map(i => [i.src, i.alt])"
 COUNT = "return document.querySelectorAll(arguments[0]).length"
 
 
@@ -70,6 +71,32 @@ def test_nothing_that_a_page_shows_comes_from_elsewhere(pages):
     assert [t for t in shown if "//" in t] == []
 
 
+def test_notebooks_open_on_colab_and_binder_from_the_top_of_their_page(pages):
+    for page in pages[1:]:
+        buttons = "\n".join(targets(page, "a"))
+        assert f"{ADDRESS.repo}/blob/{ADDRESS.tag}/notebooks/{page.stem}.ipynb" in buttons
+        assert re.search(rf"mybinder\.org/v2/gh/{ADDRESS.repo}/{ADDRESS.tag}\?\S*lab", buttons)
+
+
+def test_a_search_finds_the_page_of_a_word(site, browser):
+    with screenshot_on_failure(browser, "site-search"):
+        browser.get((site / "search.html").as_uri() + "?q=Hungarian")
+        results = "#search-results li a"
+        found = wait(browser, 30, lambda b: b.find_elements(By.CSS_SELECTOR, results), "results")
+        addresses = [link.get_attribute("href") for link in found]
+        assert any("notebooks/04_classifier.html" in address for address in addresses)
+        assert any("notebooks/glossary.html" in address for address in addresses)
+
+
+def test_the_sides_hold_the_series_and_the_page(pages, browser):
+    with screenshot_on_failure(browser, "site-sides"):
+        browser.get(pages[-1].as_uri())
+        series = browser.execute_script(COUNT, ".bd-sidebar-primary a[href$='.html']")
+        here = browser.execute_script(COUNT, ".bd-sidebar-secondary a[href^='#']")
+        assert series >= len(NAMES) + 3
+        assert here >= 8
+
+
 def test_badges_became_plain_links(pages):
     html = pages[1].read_text(encoding="utf-8")
     assert re.search(r'<a [^>]*href="https://colab[^"]+01_data\.ipynb">Open in Colab</a>', html)
@@ -102,7 +129,7 @@ def test_every_page_shows_all_its_pictures_and_formulas(pages, browser):
     for page in pages:
         with screenshot_on_failure(browser, f"site-{page.stem}"):
             browser.get(page.as_uri())
-            shown = browser.execute_script("return [...document.images].map(i => [i.src, i.alt])")
+            shown = browser.execute_script(IMAGES)
             assert len(shown) >= 3, page.name
             assert missing_pictures(browser) == []
             assert all(source.startswith(("data:", "file:")) for source, _ in shown)
