@@ -198,6 +198,7 @@ MISTAKES = {
     "04-interval": {
         "return 1.96 * np.std(scores, ddof=1) / len(scores) ** 0.5": "Student's t",
         "return np.std(scores, ddof=1)": "standard deviation",
+        "return 2.1318 * np.std(scores, ddof=1) / len(scores) ** 0.5": "leave 2.5 % on either",
         "return np.std(scores, ddof=1) / len(scores) ** 0.5": "standard error",
         "return 2.7764 * np.std(scores, ddof=1)": "steadier by √n",
         "return 2.7764 * np.std(scores) / len(scores) ** 0.5": "ddof=1",
@@ -234,6 +235,7 @@ MISTAKES = {
         "    graph = dataclasses.replace(graph, root_degree=torch.ones_like(graph.root_degree))\n"
         "    decay": "degrees are missing",
         " / graph.eigenvalues[scores.shape[1] - 1] => ": "another unit",
+        "scores.shape[1] - 1] => scores.shape[1]]": "counting begins at 0",
         "return scores.argmax(dim=1) => return scores": "Those are scores",
         "return torch.arange(len(scores)) % scores.shape[1]": "no usual slip",
         "return torch.zeros(3)": "one cluster for each image",

@@ -17,6 +17,7 @@ PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
 LONG = 12  # lines of code that a page shows above what they display
 
 project = "A VAE as a feature extractor"
+author = "The vaelib maintainers"
 root_doc = "README"
 include_patterns = ["README.md", "data/README.md", "notebooks/*.md", "notebooks/*.ipynb"]
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx-mathjax-offline"]

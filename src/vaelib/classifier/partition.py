@@ -20,7 +20,7 @@ from vaelib.classifier.graph import Graph, diffuse
 
 TIMES = (1.0, 0.6, 0.6, 0.4, 0.4, 0.3, 0.3)  # of diffusion: far first, then around the borders
 FREE_BELOW = 0.8  # sizes are presumed equal unless free ones cut less than this share of it
-AGREED, CUT = 0.9, 0.15  # share of images; share of a cluster's edges: see `is_doubtful`
+AGREED, CUT = 0.98, 0.15  # share of images; share of a cluster's edges: see `is_doubtful`
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy import stats
 from sklearn.cluster import KMeans
 from torch import Tensor
 
@@ -33,6 +34,9 @@ def check_half_width(attempted: Callable[[list[float]], float]) -> str:
             student * np.std(scores) / n**0.5
         ),
         "Both ddof=1 and Student's t are missing.": 1.96 * np.std(scores) / n**0.5,
+        "95 % leave 2.5 % on either side: ppf(0.975, …), not ppf(0.95, …).": (
+            stats.t.ppf(0.95, n - 1) * spread / n**0.5
+        ),
         "That is the standard deviation: no interval yet.": spread,
         "That is the standard error: multiply it by Student's t.": spread / n**0.5,
         "That is the whole interval: half of it goes to either side.": 2 * right,
@@ -178,6 +182,10 @@ def _wrong_rounds(
         "The degrees are missing: multiply by root_degree before the eigenvectors, and divide "
         "after them.",
         _rounds(plain, scores, times, sizes),
+    )
+    yield (
+        "The unit is the eigenvalue of index C − 1, the C-th: counting begins at 0.",
+        _rounds(graph, scores, times, sizes, unit=float(graph.eigenvalues[scores.shape[1]])),
     )
     yield (
         "Time has another unit: divide the eigenvalues by that of index C − 1.",

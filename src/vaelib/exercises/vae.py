@@ -57,6 +57,7 @@ def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> str:
     terms = kl_divergence(posterior, Normal(0.0, 1.0))  # (B, Z)
     right = terms.sum(dim=1)
     with_deviation = 0.5 * (mean**2 + torch.exp(0.5 * log_variance) - 1 - log_variance).sum(dim=1)
+    deviation_given = 0.5 * (mean**2 + torch.exp(2 * log_variance) - 1 - log_variance).sum(dim=1)
     without_square = 0.5 * (mean + log_variance.exp() - 1 - log_variance).sum(dim=1)
     mistakes = {
         "That is the mean over the latents: KLs of independent dimensions add up. Use the sum.": (
@@ -65,6 +66,7 @@ def check_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> str:
         "The sign is turned: a KL is never negative, and this one is.": -right,
         "Twice too much: the factor ½ is missing.": 2 * right,
         "The term σ² is exp(log σ²); exp(½ log σ²) is σ.": with_deviation,
+        "You are given log σ², not log σ: its exponential is σ² already.": deviation_given,
         "μ enters squared: a mean of −1 is as far from 0 as a mean of 1.": without_square,
         "That is one number for the whole batch: sum over the latents only, dim=1.": terms.sum(),
         "That is the mean over the batch: keep one value per image.": right.mean(),

@@ -98,7 +98,7 @@ class DigitPanel:
         middle.plot(*answer.place, marker="X", markersize=15, color=RED, markeredgecolor="white")
         middle.set(xlabel="discriminant 1 (no unit)", ylabel="discriminant 2 (no unit)")
         right.barh(self.classes, answer.probabilities, color=BLUE)
-        right.set(xlabel="probability", xlim=(0, 1), ylabel="class")
+        right.set(xlabel="weight of the class, in all 1", xlim=(0, 1), ylabel="class")
         right.invert_yaxis()
         named = self.classes[answer.probabilities.argmax()]
         title_above(figure, f"The cross is where this image lies; it is named {named}")
