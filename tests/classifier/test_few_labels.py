@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from vaelib.classifier import few_labels, half_width, label_counts, learning_curve, table
+from vaelib.classifier import few_labels, half_width, label_counts, learning_curve
 from vaelib.classifier.few_labels import logistic_regression, n_draws
 from vaelib.data import balanced_subset
 
@@ -145,16 +145,6 @@ def test_an_interval_covers_the_mean_as_often_as_it_says():
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
     assert half_width([0.8, 1.0]) == pytest.approx(1.2706, abs=1e-4)  # t of one degree: 12.706
     assert np.isnan(half_width([0.9]))
-
-
-def test_a_table_has_a_line_for_each_method_and_a_column_for_each_size():
-    many = [*[0.9] * 10, 0.5]
-    curves = {"one": {10: [0.8, 1.0], 1000: [0.95]}, "another": {10: many, 1000: [0.9]}}
-    assert table(curves).splitlines() == [
-        "labels              10        1,000",
-        "one         90.0±127.1         95.0",
-        "another    90.0 (50.0)         90.0",
-    ]
 
 
 def test_a_size_has_as_many_label_sets_as_it_is_told():

@@ -15,7 +15,7 @@ from vaelib.classifier import (
     Partition,
     diffuse,
     label_spreading,
-    name,
+    name_clusters,
     neighbour_graph,
     partition,
     sinkhorn,
@@ -97,7 +97,7 @@ def test_clusters_are_named_so_that_the_labels_are_most_likely(groups, rows, giv
         return sum(log_p[i, cluster_of[label]] for i, label in enumerate(given_labels))
 
     best = torch.tensor(max(permutations(range(4)), key=likelihood))
-    names = name(graph, found, rows, given_labels)
+    names = name_clusters(graph, found, rows, given_labels)
     assert torch.equal(names, best)
     assert torch.equal(names, NAMES)
 
@@ -106,11 +106,11 @@ def test_other_numbers_of_classes_or_clusters_give_other_numbers_of_the_same_nam
     """Of groups of unequal size, so that each size must go with its cluster."""
     graph, labels = unequal_groups()
     found, rows = partition(graph, 3), torch.tensor([0, 60, 660, 1, 61])
-    names, turned = name(graph, found, rows, labels[rows]), torch.tensor([2, 0, 1])
+    names, turned = name_clusters(graph, found, rows, labels[rows]), torch.tensor([2, 0, 1])
     assert sorted(names.tolist()) == [0, 1, 2]
-    assert torch.equal(name(graph, found, rows, turned[labels[rows]]), turned[names])
+    assert torch.equal(name_clusters(graph, found, rows, turned[labels[rows]]), turned[names])
     other = replace(found, clusters=turned[found.clusters], sizes=found.sizes[turned.argsort()])
-    assert torch.equal(name(graph, other, rows, labels[rows])[turned], names)
+    assert torch.equal(name_clusters(graph, other, rows, labels[rows])[turned], names)
     assert torch.equal(
         spread_labels(graph, rows, labels[rows], 3, other),
         spread_labels(graph, rows, labels[rows], 3, found),
@@ -131,7 +131,7 @@ def test_clusters_are_named_and_given_labels_kept_and_nothing_else(groups):
     shown[4] = 1  # is wrong, and yet is kept
     for clusters in (labels, torch.arange(400) // 100):  # the second is at random
         found = with_clusters(clusters, 4)
-        expected = name(graph, found, rows, shown)[clusters]
+        expected = name_clusters(graph, found, rows, shown)[clusters]
         expected[rows] = shown
         assert torch.equal(spread_labels(graph, rows, shown, 4, found), expected)
 

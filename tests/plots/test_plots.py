@@ -195,18 +195,6 @@ def test_learning_curves_show_means_and_student_s_intervals():
     assert len(none) == 0 or np.isnan(none[:, 1]).all()
 
 
-def test_of_many_label_sets_the_median_is_drawn_and_each_as_a_dot():
-    accuracies = [*[0.97] * 60, *[0.75] * 40]
-    figure = plots.learning_curves({"one": {10: accuracies, 100: [0.98]}}, "t", "c")
-    ax = figure.axes[0]
-    [line, _, bars] = ax.containers[0]
-    assert line.get_ydata() == pytest.approx([0.97, 0.98])
-    assert not any(
-        np.isfinite(segment).all() and len(segment) for segment in bars[0].get_segments()
-    )
-    assert any(list(each.get_ydata()) == accuracies for each in ax.lines)
-
-
 def test_dots_show_every_label_set_and_say_what_fails():
     accuracies = {"ours": [*[0.97] * 18, 0.75, 0.80], "theirs": [0.91] * 20}
     figure = plots.accuracy_dots(accuracies, "title", "caption")

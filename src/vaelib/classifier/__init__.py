@@ -4,10 +4,9 @@ from vaelib.classifier.few_labels import (
     label_counts,
     learning_curve,
     logistic_regression,
-    table,
 )
 from vaelib.classifier.graph import Graph, diffuse, neighbour_graph
-from vaelib.classifier.label_spreading import label_spreading, name, spread_labels
+from vaelib.classifier.label_spreading import label_spreading, name_clusters, spread_labels
 from vaelib.classifier.networks import accuracy, cnn, random_distortions, train_classifier
 from vaelib.classifier.partition import (
     TIMES,
@@ -36,7 +35,7 @@ __all__ = [
     "logistic_regression",
     "matched",
     "merge",
-    "name",
+    "name_clusters",
     "neighbour_graph",
     "normalised_cut",
     "partition",
@@ -44,7 +43,6 @@ __all__ = [
     "refine",
     "sinkhorn",
     "spread_labels",
-    "table",
     "threshold_dynamics",
     "train_classifier",
 ]

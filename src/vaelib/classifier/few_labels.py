@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import joblib
-import numpy as np
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from vaelib._machine.devices import one_thread, quick_collection
 from vaelib._machine.progress import show_progress
 from vaelib.data.splits import balanced_subset
-from vaelib.plots.curves import half_width
 
 PER_CLASS = (1, 2, 5, 10, 30, 60, 100, 300, 1000)  # labels of each class
 CS = (0.01, 0.1, 1.0, 10.0, 100.0)  # inverse strengths of the L2 penalty
@@ -114,27 +112,3 @@ def logistic_regression(
         return score(rows, chosen[len(rows)], "test")
 
     return method
-
-
-def table(curves: Mapping[str, Curve]) -> str:
-    """Return learning curves as a table in plain text: a line per method, a column per size, in %.
-
-    Where there are several random label sets, ± gives half the 95 % interval of their mean; of
-    more than ten it is the median, with the worst in brackets.
-    """
-    sizes = sorted({n for curve in curves.values() for n in curve})
-    width = max(map(len, curves)) + 2
-    column = 13  # characters
-    lines = ["labels".ljust(width) + "".join(f"{n:>{column},}" for n in sizes)]
-    for name, curve in curves.items():
-        cells = [_summary(curve[n]) if n in curve else "" for n in sizes]
-        lines.append(name.ljust(width) + "".join(cell.rjust(column) for cell in cells))
-    return "\n".join(lines)
-
-
-def _summary(accuracies: Sequence[float]) -> str:
-    percent = 100 * np.array(accuracies)
-    if len(percent) > 10:
-        return f"{np.median(percent):.1f} ({percent.min():.1f})"
-    spread = f"±{half_width(percent):.1f}" if len(percent) > 1 else ""
-    return f"{percent.mean():.1f}{spread}"

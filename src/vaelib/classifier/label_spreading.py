@@ -43,12 +43,12 @@ def spread_labels(
         raise ValueError(
             f"The partition must be of {len(graph.eigenvectors)} images in {n_classes} clusters."
         )
-    pseudo_labels = name(graph, found, rows, labels)[found.clusters]
+    pseudo_labels = name_clusters(graph, found, rows, labels)[found.clusters]
     pseudo_labels[rows] = labels
     return pseudo_labels
 
 
-def name(graph: Graph, found: Partition, rows: Tensor, labels: Tensor) -> Tensor:
+def name_clusters(graph: Graph, found: Partition, rows: Tensor, labels: Tensor) -> Tensor:
     """Return the class of each cluster, (C,): the matching that makes the labels most likely.
 
     An image belongs to the clusters as far as they diffuse to it. Hungarian matching, Kuhn 1955.

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from vaelib.classifier.graph import Graph, neighbour_graph
+from vaelib.classifier.graph import Graph, diffuse, neighbour_graph
 from vaelib.classifier.partition import sinkhorn, threshold_dynamics
 from vaelib.data.splits import Dataset, Split
 from vaelib.exercises.verdict import Hint, as_tensor, attempt, checker, compare
@@ -139,12 +139,9 @@ def _rounds(
     unit: float | None = None,
 ) -> Tensor:
     """Run threshold dynamics with a step left out, or changed."""
-    unit = graph.eigenvalues[scores.shape[1] - 1] if unit is None else unit
+    stretch = 1.0 if unit is None else float(graph.eigenvalues[scores.shape[1] - 1]) / unit
     for time in times:
-        decay = torch.exp(-time * graph.eigenvalues / unit)  # (Q,)
-        coefficients = graph.eigenvectors.T @ (scores * graph.root_degree)  # (Q, C)
-        scores = graph.eigenvectors @ (decay[:, None] * coefficients) / graph.root_degree
-        scores = scores.clamp_min(1e-6)
+        scores = diffuse(graph, scores, stretch * time).clamp_min(1e-6)
         scores = scores if sizes is None else sinkhorn(scores, sizes)
         clusters = scores.argmax(dim=1)
         scores = F.one_hot(clusters, scores.shape[1]).float() if decided else scores

@@ -138,12 +138,11 @@ def learning_curves(
     """Show accuracy against the number of labels: method → number of labels → accuracies.
 
     The accuracies, in [0, 1], are those of several random label sets: shown are their mean and
-    the 95 % interval of the mean; of more than ten their median, and each as a dot.
+    the 95 % interval of the mean.
     """
     figure, ax = one_panel(11, 7, title)
     means = {
-        name: {n: float((np.mean if len(a) <= 10 else np.median)(a)) for n, a in curve.items()}
-        for name, curve in curves.items()
+        name: {n: float(np.mean(a)) for n, a in curve.items()} for name, curve in curves.items()
     }
     last = max(n for curve in curves.values() for n in curve)
     ends = []
@@ -151,11 +150,8 @@ def learning_curves(
     for name, (colour, marker) in zip(curves, looks, strict=False):
         sizes = list(curves[name])
         heights = np.clip(list(means[name].values()), None, HIGHEST)
-        errors = [half_width(a) if len(a) <= 10 else np.nan for a in curves[name].values()]
+        errors = [half_width(a) for a in curves[name].values()]
         ax.errorbar(sizes, heights, errors, color=colour, marker=marker, capsize=2)
-        for n, accuracies in curves[name].items():
-            if len(accuracies) > 10:
-                ax.plot([n] * len(accuracies), accuracies, "o", ms=4, color=colour, alpha=0.5)
         if sizes[-1] == last:
             ends.append((heights[-1], name, colour))
             continue
