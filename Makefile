@@ -6,6 +6,8 @@ INSTALL := src/vaelib/_machine/install.py
 NOTEBOOKS := notebooks/0*.ipynb
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 CLEAN_STATE := .pytest_cache/clean_state
+# two tests at a time, a thread each: in each other's way, two threads would take longer than one
+SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 FROM_CLEAN_STATE = VAELIB_CHECKPOINTS="$$PWD/$(CLEAN_STATE)/checkpoints" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures"
 # what is removed lies in this folder, and this folder is ours, also when make was given a file (-f)
 OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the repository."; exit 1; }
@@ -19,14 +21,15 @@ run: .venv/installed ## execute the four notebooks in place; figures and numbers
 test: .venv/installed ## style, unit tests, and the notebooks through nbval, and what they measured
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -m "not long" --cov=vaelib --cov-report=term --cov-fail-under=95
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" $(SIDE_BY_SIDE) --cov=vaelib --cov-report=term --cov-fail-under=95
 	$(OURS)
 	rm -rf $(CLEAN_STATE)
-	$(FROM_CLEAN_STATE) $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
+	$(FROM_CLEAN_STATE) PYTHONPATH=tests $(BIN)/python -m pytest -p peak_memory \
+		--nbval-lax --nbval-cell-timeout=600 $(NOTEBOOKS)
 	$(FROM_CLEAN_STATE) $(BIN)/python -m pytest tests/series/test_results.py
 
 test-all: .venv/installed ## the long tests, beside make test
-	$(BIN)/python -m pytest -m long
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(SIDE_BY_SIDE)
 
 mutants: .venv/installed ## change the numeric core in one place at a time: a test has to fail
 	$(OURS)

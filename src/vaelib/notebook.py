@@ -19,8 +19,8 @@ from vaelib import plots
 from vaelib._machine.devices import (
     best_device,
     limit_threads,
+    return_large_arrays,
     training_dtype,
-    trim_memory_after_cells,
 )
 from vaelib._machine.files import figures_folder, file_lock, write_atomically
 from vaelib._machine.missing_names import explain_missing_names
@@ -36,10 +36,10 @@ def set_up(seed: int = 0) -> torch.device:
     """
     torch.manual_seed(seed)
     limit_threads()
+    return_large_arrays()
     plots.use_style()
     if shell := get_ipython():
         explain_missing_names(shell)
-        trim_memory_after_cells(shell)
     device = best_device()
     dtype = str(training_dtype(device)).removeprefix("torch.")
     threads = "1 thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"

@@ -22,6 +22,12 @@ def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatc
         "epoch_vs_matmul_float32",
         "classifier_vs_original",
         "seconds_import",
+        "time_to_original_quality_best",
+        "time_to_recipe_quality_float32",
+        "elbo_test_at_original_quality_float32",
+        "growth_neighbours",
+        "seconds_scale_clusters_half",
+        "recall_faiss",
         *(f"accuracy_10_labels_{name}_mean" for name in methods()),
         *(f"seconds_draw_{name}" for name in methods()),
         "accuracy_of_a_control",
@@ -30,8 +36,14 @@ def test_small_benchmark_writes_its_numbers_and_its_picture(tmp_path, monkeypatc
     shares = {name for name in numbers if name.endswith("_failures")}
     assert len(shares) == len(methods())
     assert all(0 <= numbers[name] <= 1 for name in shares)
-    positive = [value for name, value in numbers.items() if name not in shares]
+    elbos = {name for name in numbers if name.startswith("elbo_")}
+    assert all(numbers[name] < 0 for name in elbos)
+    positive = [value for name, value in numbers.items() if name not in shares | elbos]
     assert all(math.isfinite(value) and value > 0 for value in positive)
+    assert 0.9 < numbers["recall_faiss"] <= 1
+    benchmark.draw(
+        numbers | {"seconds_original_one_epoch_times_31": 9, "seconds_recipe_one_epoch_times_10": 9}
+    )
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
     assert "classifier_vs_original" in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 
 from vaelib._machine import files
@@ -292,7 +293,7 @@ def test_where_nothing_can_be_locked_nobody_waits_and_nothing_fails(kept, monkey
     def refuse(_):
         raise error
 
-    monkeypatch.setattr(files.FileLock, "acquire", refuse)
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with files.file_lock(kept):
         files.write_atomically(kept, b"new")
     assert kept.read_bytes() == b"new"

@@ -15,7 +15,12 @@ from browser import (
 )
 from selenium.webdriver.common.by import By
 
-pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("colab"),  # whose versions these are
+]
 
 # an untrained model will do: it is the page that is tried
 CELLS = [

@@ -42,14 +42,14 @@ def test_set_up_seeds_and_says_where_it_computes(capsys):
     assert "torch." not in said
 
 
-def test_set_up_lets_a_missing_name_explain_itself_and_memory_be_trimmed(monkeypatch):
+def test_set_up_lets_a_missing_name_explain_itself_and_memory_be_given_back(monkeypatch):
     shell = InteractiveShell()
     monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
-    trimmed = []
-    monkeypatch.setattr(notebook, "trim_memory_after_cells", trimmed.append)
+    asked = []
+    monkeypatch.setattr(notebook, "return_large_arrays", lambda: asked.append(1))
     notebook.set_up()
     assert NameError in shell.custom_exceptions
-    assert trimmed == [shell]
+    assert asked == [1]
 
 
 def test_a_figure_is_shown_as_it_is_saved_with_the_same_bytes_every_time(displayed):

@@ -9,16 +9,15 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
 
 import torch
 from threadpoolctl import threadpool_limits
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
-
 # of bfloat16's speed; no processor known lies near it, so that chance cannot choose
 LEAST_GAIN = 1.2
+
+M_MMAP_THRESHOLD = -3  # in GNU's malloc.h
+LARGE = 2**20  # bytes: more than the arrays of a training step, whose memory is used again at once
 
 
 def best_device() -> torch.device:
@@ -160,16 +159,13 @@ def quick_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def trim_memory_after_cells(shell: "InteractiveShell") -> None:
-    """From now on, return to the system after each cell what memory nobody uses any more.
+def return_large_arrays() -> None:
+    """From now on, let a large array's memory go back to the system when the array is freed.
 
-    That is what reference cycles hold (scikit-learn's fits leave some, with a copy of their
-    features), and what GNU's C library keeps free between pieces that are still in use.
+    GNU's C library would raise the size from which on it does that, and keep what is smaller in
+    heaps, one for each thread, in pieces that nobody uses any more.
     """
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        shell.events.register("post_run_cell", _trim_memory)  # the same function only once
-
-
-def _trim_memory(_result: "ExecutionResult") -> None:
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if mallopt:
+            mallopt(M_MMAP_THRESHOLD, LARGE)

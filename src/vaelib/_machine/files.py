@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from filelock import FileLock
-
 PARTIAL = ".partial"
 PATIENCE = 60  # seconds to wait for another process that changes a file, which takes it far less
 SECOND_TRY = 0.2  # seconds; what locks a file on Windows, such as a virus scanner, soon lets go
@@ -121,6 +119,8 @@ def file_lock(path: Path) -> Iterator[None]:
     empty file, `.<name>.lock`. Where that cannot be made, nobody waits; where it cannot be locked
     (some network disks), a minute at most.
     """
+    from filelock import FileLock  # takes a quarter of our own import
+
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=PATIENCE)
     # a closed folder, a disk without locks, or no patience left
     with contextlib.suppress(OSError, NotImplementedError):

@@ -6,7 +6,6 @@ every epoch is what a reader would copy.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -15,11 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from vaelib._machine.archives import import_datasets
-from vaelib.data import Split
-from vaelib.latent import encode
-from vaelib.vae.models import VAE
-
-Batch = tuple[Tensor, Tensor]
+from vaelib.data import to_pixels
+from vaelib.vae import VAE, mean_elbo
 
 
 def loader(root: Path, n_images: int, batch_size: int) -> DataLoader:
@@ -47,17 +43,25 @@ class PyTorchExample:
         layers = nn.ModuleList([self.hidden, self.mean, self.log_variance, self.up, self.out])
         self.optimizer = torch.optim.Adam(layers.parameters(), lr=1e-3)
 
+    def loss(self, pixels: Tensor) -> Tensor:
+        """Return the negative ELBO of a batch (B, 784) in nats, summed."""
+        hidden = F.relu(self.hidden(pixels))
+        mean, log_variance = self.mean(hidden), self.log_variance(hidden)
+        deviation = torch.exp(0.5 * log_variance)
+        latent = mean + torch.randn_like(deviation) * deviation
+        p = torch.sigmoid(self.out(F.relu(self.up(latent))))
+        cross_entropy = F.binary_cross_entropy(p, pixels, reduction="sum")
+        return cross_entropy - 0.5 * (1 + log_variance - mean.pow(2) - log_variance.exp()).sum()
+
+    @torch.inference_mode()
+    def elbo(self, images: Tensor) -> float:
+        """Return the mean ELBO in nats: uint8 (N, 28, 28)."""
+        return -self.loss(to_pixels(images)).item() / len(images)
+
     def __call__(self) -> None:
         """Take one epoch."""
         for images, _ in self.batches:
-            pixels = images.view(-1, 784)
-            hidden = F.relu(self.hidden(pixels))
-            mean, log_variance = self.mean(hidden), self.log_variance(hidden)
-            deviation = torch.exp(0.5 * log_variance)
-            latent = mean + torch.randn_like(deviation) * deviation
-            p = torch.sigmoid(self.out(F.relu(self.up(latent))))
-            loss = F.binary_cross_entropy(p, pixels, reduction="sum")
-            loss += -0.5 * torch.sum(1 + log_variance - mean.pow(2) - log_variance.exp())
+            loss = self.loss(images.view(-1, 784))
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -97,6 +101,10 @@ class PyroTutorial:
         pyro.clear_param_store()
         self.inference = SVI(model, guide, Adam({"lr": 1e-3}), loss=Trace_ELBO())
 
+    def elbo(self, images: Tensor) -> float:
+        """Return the mean ELBO in nats: uint8 (N, 28, 28)."""
+        return mean_elbo(self.network, images).elbo.item()
+
     def __call__(self) -> None:
         """Take one epoch."""
         for images, _ in self.batches:
@@ -127,40 +135,3 @@ class MatrixProducts:
                 torch.mm(rows.T, gradient)
                 if number:  # nobody asks for the gradient of the images
                     torch.mm(gradient, weight.T)
-
-
-class LinearClassifier:
-    """The original's classifier: softmax regression on samples of z, by SGD.
-
-    `batches` returns the pairs (latent (B, Z), labels (B,)) of the epochs to take when called.
-    """
-
-    def __init__(self, latent_size: int, batches: Callable[[], Iterable[Batch]]) -> None:
-        self.batches = batches
-        self.linear = nn.Linear(latent_size, 10)
-        self.optimizer = torch.optim.SGD(self.linear.parameters(), lr=1e-3)
-
-    def __call__(self) -> None:
-        """Take every step."""
-        for latent, labels in self.batches():
-            loss = F.cross_entropy(self.linear(latent), labels)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-
-
-def encoded_each_epoch(model: VAE, batches: DataLoader) -> Iterator[Batch]:
-    """Yield one epoch as the original does: every batch is loaded and encoded again."""
-    for images, labels in batches:
-        mean, log_variance = model.encode(images.view(-1, 784))
-        latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        yield latent.detach(), labels
-
-
-def encoded_once(model: VAE, split: Split, batch_size: int, epochs: int) -> Iterator[Batch]:
-    """Yield all epochs as notebook 4 does: encode once, and sample anew in each."""
-    posterior = encode(model, split.images)
-    for _ in range(epochs):
-        latent = posterior.sample()
-        for rows in torch.randperm(len(latent)).split(batch_size):
-            yield latent[rows], split.labels[rows]

@@ -16,7 +16,7 @@ mean over the same draws, which flatters it, and with all labels by a fit on a t
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +31,7 @@ from torch import Tensor
 
 from vaelib._machine.devices import one_thread
 from vaelib.authoring.rivals import FAILED
+from vaelib.authoring.timing import Numbers, say
 from vaelib.classifier import label_spreading, neighbour_graph, partition
 from vaelib.data import Dataset, balanced_subset, to_pixels
 from vaelib.latent import FloatArray, encode
@@ -39,15 +40,14 @@ from vaelib.vae import CONV, MLP, VAE, Config, mean_elbo, pretrained, train_epoc
 SPLITS = ("train", "validation", "test")
 FACTORS, CS = (0.25, 1, 4), (1, 10, 100)  # γ · median squared distance; 1 / penalty
 
-Numbers = dict[str, float]
 Labels = Mapping[str, Tensor]  # by split, (N,)
 Features = Mapping[str, FloatArray]  # by split, (N, D)
 
 
-def measure(dataset: Dataset, small: bool, say: Callable[[str], object]) -> Numbers:
+def measure(dataset: Dataset, small: bool) -> Numbers:
     """Measure all controls; if `small`, on 2,000 images with networks of one epoch and two draws.
 
-    `say` is told how far it has come. Networks that no notebook trains are not saved.
+    Networks that no notebook trains are not saved.
     """
     n, n_draws, n_without = (2000, 2, 2) if small else (None, 100, 30)
     dataset = replace(dataset, **{split: getattr(dataset, split)[:n] for split in SPLITS})

@@ -22,6 +22,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.semi_supervised import LabelSpreading
 
+from vaelib.authoring.timing import Numbers, say
 from vaelib.classifier import Graph, partition, spread_labels
 
 FAILED = 0.95  # a draw with less accuracy counts as a failure
@@ -93,19 +94,13 @@ def of_graphlearning(weights: sparse.csr_matrix, class_sizes: Labels) -> dict[st
     }
 
 
-def compare(
-    methods: Mapping[str, Method],
-    labels: Labels,
-    draws: list[Labels],
-    say: Callable[[str], object],
-) -> dict[str, float]:
+def compare(methods: Mapping[str, Method], labels: Labels, draws: list[Labels]) -> Numbers:
     """Let every method spread the labels of every draw, in turns.
 
     Parameters
     ----------
     labels : (N,) the true classes of all images.
     draws : the rows (L,) whose labels are given, of each draw.
-    say : is told how far it has come.
 
     Returns
     -------

@@ -42,8 +42,8 @@ def label_counts(labels: Tensor) -> tuple[int, ...]:
 
 
 def n_draws(n_labels: int, n_images: int) -> int:
-    """Return how many random label sets are drawn: 10 up to 1,000 labels, 3 above, 1 of all."""
-    if n_labels == n_images:
+    """Return how many random label sets are drawn: 10 up to 1,000 labels, 3 up to 3,000, else 1."""
+    if n_labels == n_images or n_labels > 3000:
         return 1
     return 10 if n_labels <= 1000 else 3
 
@@ -57,9 +57,8 @@ def learning_curve(
     """Score a method on the test images with every random label set of every size.
 
     `labels`: the training images', (N,). `draws`: how many label sets of a size, where it is not
-    to be `n_draws`. Where it runs is joblib's business: inside
-    `joblib.parallel_config` the same call uses another backend, with the same numbers (tested
-    with threads and with Dask).
+    to be `n_draws`. Two threads share the fits; inside `joblib.parallel_config` another backend
+    does, with the same numbers (tested with Dask).
     """
     tasks = [
         (n, seed)
@@ -68,9 +67,11 @@ def learning_curve(
     ]
     curve: Curve = {n: [] for n in sizes}
     with one_thread(), quick_collection():  # the tasks run side by side, not the sums within one
-        accuracies = joblib.Parallel(return_as="generator")(
-            joblib.delayed(_score)(method, labels, *task) for task in tasks
-        )
+        # None leaves it to the configuration, whose number is 1 or None where there is none
+        configured = joblib.parallel.get_active_backend()[1] not in (None, 1)
+        accuracies = joblib.Parallel(
+            n_jobs=None if configured else 2, prefer="threads", return_as="generator"
+        )(joblib.delayed(_score)(method, labels, *task) for task in tasks)
         for done, ((n, _), accuracy) in enumerate(zip(tasks, accuracies, strict=True), start=1):
             curve[n].append(accuracy)
             show_progress(done, len(tasks), "fits")

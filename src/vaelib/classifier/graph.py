@@ -64,13 +64,20 @@ class Graph:
         return sparse.diags_array(1 / weights.sum(axis=1), dtype=np.float32) @ weights
 
 
-def neighbour_graph(features: ArrayLike, neighbours: int = 10, n_eigenvectors: int = 50) -> Graph:
+def neighbour_graph(
+    features: ArrayLike,
+    neighbours: int = 10,
+    n_eigenvectors: int = 50,
+    search: NearestNeighbors | None = None,
+) -> Graph:
     """Link each image to its nearest neighbours: features (N, Z).
 
     An edge weighs as a Gaussian of the distance whose width is the distance to the last
     neighbour, so that sparse regions are linked as well as dense ones (Zelnik-Manor & Perona
     2004). Faint connecting edges run through all images in random order, so that no component is
     cut off from the others: diffusion, and the search for eigenvectors, need one component.
+    `search` finds neighbours in place of scikit-learn's exact search, whose time grows as N²: any
+    object with its `fit` and `kneighbors`, such as one around faiss.
     Raises ValueError where there are too few images, or features that are not finite.
     """
     features = np.asarray(features)
@@ -83,7 +90,8 @@ def neighbour_graph(features: ArrayLike, neighbours: int = 10, n_eigenvectors: i
         )
     if not np.abs(features).max() < LARGEST:  # also false for NaN
         raise ValueError(f"The features hold values that are not finite or above {LARGEST:g}.")
-    search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(features)
+    search = search or NearestNeighbors(n_neighbors=neighbours, algorithm="brute")
+    search.fit(features)
     similarities = _rows(*search.kneighbors(), n)  # each image itself left out
     order = np.random.default_rng(0).permutation(n)
     faint = np.full(n, CONNECTING, dtype=np.float32)

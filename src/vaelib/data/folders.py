@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from vaelib._machine.archives import DataError
 from vaelib._machine.files import full
-from vaelib.data.image_files import Prepared, prepare, read_grey
 from vaelib.data.mnist import NAMES
 from vaelib.data.splits import Dataset, Split
+
+if TYPE_CHECKING:
+    from vaelib.data.image_files import Prepared
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 DROPPINGS = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")  # of systems, beside hidden files
@@ -21,7 +24,7 @@ FEWEST = 20  # images per class: ten labels of each, and every split needs some
 FAINT = 32  # grey levels: an image that spans fewer shows nothing
 SHOWN = 10  # images before and after they were scaled
 
-Files = Mapping[Path, Prepared]
+Files = Mapping[Path, "Prepared"]
 
 
 def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Dataset:
@@ -52,6 +55,8 @@ def load_folder(path: Path | str, invert: bool = False, seed: int = 0) -> Datase
         For a folder that is missing, empty, mixed or named like another data set, a file that
         is no image, a class with fewer than twenty images, and where every image is blank.
     """
+    from vaelib.data.image_files import prepare  # Pillow takes a while, and MNIST needs none
+
     path = full(path)
     if not path.is_dir():
         raise DataError(f"There is no folder {path}. Give the folder that holds the images.")
@@ -200,6 +205,7 @@ def _show_scaled(found: Files, invert: bool) -> None:
     if getattr(get_ipython(), "kernel", None) is None:
         return
     from vaelib import notebook, plots
+    from vaelib.data.image_files import read_grey
 
     some = [scaled[i * len(scaled) // SHOWN] for i in range(SHOWN)]
     some = list(dict.fromkeys(some))  # fewer than ten, where there are fewer
