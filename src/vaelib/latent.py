@@ -41,36 +41,6 @@ def active_units(posterior: Normal) -> Tensor:
     return posterior.mean.var(dim=0) > ACTIVE_VARIANCE
 
 
-def tsne(
-    features: ArrayLike,
-    init: str | FloatArray = "random",
-    perplexity: float = 30,
-    max_iter: int = 750,
-    early_exaggeration: float = 12,
-    random_state: int = 0,
-) -> FloatArray:
-    """Embed features in the plane with t-SNE: (N, D) → (N, 2). van der Maaten & Hinton 2008.
-
-    scikit-learn's, whose arguments these are. The same `random_state` gives as many points the
-    same initialisation. The first 250 iterations multiply the attraction by `early_exaggeration`
-    (they form the clusters), so fewer than about 500 in all leave an embedding unfinished, unless
-    `init` is a finished one.
-    """
-    from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
-
-    method = TSNE(
-        init=init,
-        perplexity=perplexity,
-        max_iter=max_iter,
-        early_exaggeration=early_exaggeration,
-        random_state=random_state,
-    )
-    # with two threads the sums do not depend on which one ends first, with more they do
-    with threadpool_limits(2):
-        return method.fit_transform(np.asarray(features))
-
-
 def epoch_embeddings(
     latents: Mapping[int, ArrayLike], init: FloatArray, max_iter: int = 250
 ) -> dict[int, FloatArray]:
@@ -79,10 +49,16 @@ def epoch_embeddings(
     `latents`: epoch → (N, Z), in the order of the epochs; `init`: (N, 2), an embedding to begin
     from. Returns epoch → (N, 2), each Procrustes-aligned to the one before it.
     """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
     embeddings: dict[int, FloatArray] = {}
     for epoch, latent in latents.items():
         # no exaggeration: the clusters are to come from the latent, not from t-SNE's first phase
-        embedding = tsne(latent, init, max_iter=max_iter, early_exaggeration=1)
+        method = TSNE(init=init, max_iter=max_iter, early_exaggeration=1, random_state=0)
+        # with two threads the sums do not depend on which one ends first, with more they do
+        with threadpool_limits(2):
+            embedding = method.fit_transform(np.asarray(latent))
         init = embeddings[epoch] = procrustes(embedding, init)
     return embeddings
 
