@@ -83,7 +83,7 @@ def noticed_in_two_runs(notebook, own, folder):
                 continue
             client.execute_cell(cell, number)
             first = state(own, cell)
-            # Python may say a warning once only, and the second run replaces what the first has said
+            # Python may warn once only, and the second run replaces what the first has said
             if any(output.get("name") == "stderr" for output in cell.outputs):
                 noticed.append(f"{cell.id}: it warned")
             client.execute_cell(cell, number)
