@@ -7,7 +7,7 @@ NOTEBOOKS := notebooks/0*.ipynb
 # the tests train their own models and draw their own figures: nothing is taken from a make run
 CLEAN_STATE := .pytest_cache/clean_state
 # two tests at a time, a thread each: in each other's way, two threads would take longer than one
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadfile
 FROM_CLEAN_STATE = VAELIB_CHECKPOINTS="$$PWD/$(CLEAN_STATE)/checkpoints" VAELIB_FIGURES="$$PWD/$(CLEAN_STATE)/figures"
 # what is removed lies in this folder, and this folder is ours, also when make was given a file (-f)
 OURS := @grep -qs '^name = "vaelib"$$' pyproject.toml || { echo "Run make in the repository."; exit 1; }
