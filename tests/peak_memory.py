@@ -7,7 +7,7 @@ from nbval.plugin import IPyNbCell
 
 from vaelib.authoring.execute import peak_memory
 
-MOST = 1.1  # GB: a tenth more than make run measures, since other processors round otherwise
+MOST = 1.1  # GB: a tenth of room for other processors, and other numbers of threads
 
 
 def pytest_runtest_teardown(item):

@@ -25,12 +25,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from small import FEW_IMAGES, on_other_data
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.browser,
-    pytest.mark.timeout(1800),
-    pytest.mark.xdist_group("jupyterlab"),  # one browser and one server for all
-]
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(1800)]
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HAS_PANEL = re.compile(r"show_panel\(|ipywidgets")

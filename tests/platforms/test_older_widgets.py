@@ -15,12 +15,7 @@ from browser import (
 )
 from selenium.webdriver.common.by import By
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.browser,
-    pytest.mark.timeout(600),
-    pytest.mark.xdist_group("colab"),  # whose versions these are
-]
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.timeout(600)]
 
 # an untrained model will do: it is the page that is tried
 CELLS = [

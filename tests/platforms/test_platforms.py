@@ -67,9 +67,7 @@ class Platform(NamedTuple):
     environment: Environment
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("colab", "kaggle")]
-)
+@pytest.fixture(params=["colab", "kaggle"])
 def platform(request, environments, repository, tmp_path, monkeypatch):
     """A copy of a platform's environment, whose kernel Jupyter knows as "platform"."""
     environment = environments(request.param).copy(tmp_path / "venv")

@@ -7,7 +7,7 @@ from bare import ADDRESS, PROJECT, ROOT, run, versions
 from browser import chromium, missing_pictures, screenshot_on_failure, wait
 from selenium.webdriver.common.by import By
 
-pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = [pytest.mark.long, pytest.mark.browser]
 
 NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
 IMAGES = "return [...document.querySelectorAll('article img')].map(i => [i.src, i.alt])"
