@@ -39,7 +39,8 @@ def test_numbers_of_labels_are_so_many_of_each_class_and_all():
     mnist_like = torch.arange(50_000) % 10
     expected = (10, 20, 50, 100, 300, 600, 1000, 3000, 10_000, 50_000)
     assert label_counts(mnist_like) == expected
-    assert [n_draws(n, 50_000) for n in expected] == [10] * 7 + [3, 1, 1]
+    assert [n_draws(n, 50_000) for n in expected] == [10] * 7 + [1, 1, 1]
+    assert n_draws(1000, 1000) == 1  # all of them: there is one such set
     unequal = torch.tensor([0] * 40 + [1] * 7 + [2] * 30)
     assert label_counts(unequal) == (3, 6, 15, 77)
     assert label_counts(torch.tensor([0, 1])) == (2,)

@@ -21,6 +21,7 @@ from vaelib.classifier import (
     sinkhorn,
     spread_labels,
 )
+from vaelib.classifier.partition import membership
 from vaelib.data import deskew
 
 
@@ -49,8 +50,9 @@ def groups():
     return neighbour_graph(points.astype(np.float32), neighbours=6, n_eigenvectors=12), labels
 
 
-def with_clusters(clusters, n):
-    return Partition(clusters, clusters.bincount(minlength=n).float(), "equal", 0.0, 1.0)
+def with_clusters(graph, clusters, n):
+    sizes = clusters.bincount(minlength=n).float()
+    return Partition(clusters, sizes, "equal", membership(graph, clusters, sizes), 0.0, 1.0)
 
 
 def test_two_labels_name_two_moons_and_given_labels_stay_even_when_they_are_wrong(moons, graph):
@@ -87,7 +89,7 @@ def test_clusters_are_named_so_that_the_labels_are_most_likely(groups, rows, giv
     """Of all 24 ways to name four clusters, by their log-likelihood in float64."""
     graph, labels = groups
     clusters = NAMES.argsort()[labels]
-    found = with_clusters(clusters, 4)
+    found = with_clusters(graph, clusters, 4)
     rows, given_labels = torch.tensor(rows), torch.tensor(given_labels)
     scores = diffuse(graph, F.one_hot(clusters, 4).float(), TIMES[1]).clamp_min(1e-6)
     log_p = sinkhorn(scores, found.sizes).double().log()[rows]
@@ -97,7 +99,7 @@ def test_clusters_are_named_so_that_the_labels_are_most_likely(groups, rows, giv
         return sum(log_p[i, cluster_of[label]] for i, label in enumerate(given_labels))
 
     best = torch.tensor(max(permutations(range(4)), key=likelihood))
-    names = name_clusters(graph, found, rows, given_labels)
+    names = name_clusters(found, rows, given_labels)
     assert torch.equal(names, best)
     assert torch.equal(names, NAMES)
 
@@ -106,11 +108,17 @@ def test_other_numbers_of_classes_or_clusters_give_other_numbers_of_the_same_nam
     """Of groups of unequal size, so that each size must go with its cluster."""
     graph, labels = unequal_groups()
     found, rows = partition(graph, 3), torch.tensor([0, 60, 660, 1, 61])
-    names, turned = name_clusters(graph, found, rows, labels[rows]), torch.tensor([2, 0, 1])
+    names, turned = name_clusters(found, rows, labels[rows]), torch.tensor([2, 0, 1])
     assert sorted(names.tolist()) == [0, 1, 2]
-    assert torch.equal(name_clusters(graph, found, rows, turned[labels[rows]]), turned[names])
-    other = replace(found, clusters=turned[found.clusters], sizes=found.sizes[turned.argsort()])
-    assert torch.equal(name_clusters(graph, other, rows, labels[rows])[turned], names)
+    assert torch.equal(name_clusters(found, rows, turned[labels[rows]]), turned[names])
+    back = turned.argsort()
+    other = replace(
+        found,
+        clusters=turned[found.clusters],
+        sizes=found.sizes[back],
+        log_p=found.log_p[:, back],
+    )
+    assert torch.equal(name_clusters(other, rows, labels[rows])[turned], names)
     assert torch.equal(
         spread_labels(graph, rows, labels[rows], 3, other),
         spread_labels(graph, rows, labels[rows], 3, found),
@@ -130,8 +138,8 @@ def test_clusters_are_named_and_given_labels_kept_and_nothing_else(groups):
     rows, shown = torch.arange(8), labels[:8].clone()
     shown[4] = 1  # is wrong, and yet is kept
     for clusters in (labels, torch.arange(400) // 100):  # the second is at random
-        found = with_clusters(clusters, 4)
-        expected = name_clusters(graph, found, rows, shown)[clusters]
+        found = with_clusters(graph, clusters, 4)
+        expected = name_clusters(found, rows, shown)[clusters]
         expected[rows] = shown
         assert torch.equal(spread_labels(graph, rows, shown, 4, found), expected)
 
@@ -227,7 +235,7 @@ def test_labels_that_do_not_fit_are_refused(groups, rows, labels, n_classes, sai
 
 def test_a_partition_of_another_graph_or_number_of_classes_is_refused(groups, graph):
     rows = torch.arange(4)
-    for found in (partition(groups[0], 5), with_clusters(torch.arange(600) % 4, 4)):
+    for found in (partition(groups[0], 5), with_clusters(graph, torch.arange(600) % 4, 4)):
         with pytest.raises(ValueError, match="400 images in 4 clusters"):
             spread_labels(groups[0], rows, groups[1][rows], 4, found)
 

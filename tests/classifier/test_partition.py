@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from vaelib.classifier import (
     TIMES,
     Graph,
+    diffuse,
     matched,
     merge,
     neighbour_graph,
@@ -322,6 +323,9 @@ def test_a_partition_is_what_its_steps_make(graph, sizes, n_starts):
     assert found.sizes_are == sizes_are
     assert found.cut == pytest.approx(best[1])
     assert found.agreement == pytest.approx(best[2], abs=1e-6)
+    member = diffuse(graph, F.one_hot(found.clusters, 3).float(), 0.6).clamp_min(1e-6)
+    by_hand = np.log(sinkhorn_by_hand(member.numpy(), wanted))
+    np.testing.assert_allclose(found.log_p, by_hand, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("spread", [0.3, 0.7])

@@ -42,10 +42,8 @@ def label_counts(labels: Tensor) -> tuple[int, ...]:
 
 
 def n_draws(n_labels: int, n_images: int) -> int:
-    """Return how many random label sets are drawn: 10 up to 1,000 labels, 3 up to 3,000, else 1."""
-    if n_labels == n_images or n_labels > 3000:
-        return 1
-    return 10 if n_labels <= 1000 else 3
+    """Return how many random label sets are drawn: 10 up to 1,000 labels, above them 1."""
+    return 10 if n_labels <= 1000 and n_labels < n_images else 1
 
 
 def learning_curve(
@@ -104,12 +102,12 @@ def logistic_regression(
         return classifier.score(features[split], labels[split].numpy())
 
     def best_c(n_labels: int) -> float:
-        rows = balanced_subset(labels["train"], min(n_labels, largest), seed=0)
+        rows = balanced_subset(labels["train"], n_labels, seed=0)
         return max(CS, key=lambda c: score(rows, c, "validation"))
 
-    chosen = {n: best_c(n) for n in sizes}
+    chosen = {n: best_c(n) for n in {min(n, largest) for n in sizes}}
 
     def method(rows: Tensor, seed: int) -> float:
-        return score(rows, chosen[len(rows)], "test")
+        return score(rows, chosen[min(len(rows), largest)], "test")
 
     return method

@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vaelib.classifier.few_labels import Method
-from vaelib.classifier.graph import Graph, diffuse
-from vaelib.classifier.partition import TIMES, Partition, partition, sinkhorn
+from vaelib.classifier.graph import Graph
+from vaelib.classifier.partition import Partition, partition
 
 
 def spread_labels(
@@ -43,20 +43,18 @@ def spread_labels(
         raise ValueError(
             f"The partition must be of {len(graph.eigenvectors)} images in {n_classes} clusters."
         )
-    pseudo_labels = name_clusters(graph, found, rows, labels)[found.clusters]
+    pseudo_labels = name_clusters(found, rows, labels)[found.clusters]
     pseudo_labels[rows] = labels
     return pseudo_labels
 
 
-def name_clusters(graph: Graph, found: Partition, rows: Tensor, labels: Tensor) -> Tensor:
+def name_clusters(found: Partition, rows: Tensor, labels: Tensor) -> Tensor:
     """Return the class of each cluster, (C,): the matching that makes the labels most likely.
 
-    An image belongs to the clusters as far as they diffuse to it. Hungarian matching, Kuhn 1955.
+    Hungarian matching, Kuhn 1955.
     """
-    clusters = F.one_hot(found.clusters, len(found.sizes)).float()
-    scores = diffuse(graph, clusters, TIMES[1]).clamp_min(1e-6)
-    log_p = sinkhorn(scores, found.sizes).log()[rows]  # (L, C)
-    by_class = torch.zeros(len(found.sizes), len(found.sizes)).index_add(0, labels, log_p)
+    by_class = torch.zeros(len(found.sizes), len(found.sizes))
+    by_class.index_add_(0, labels, found.log_p[rows])
     return torch.from_numpy(linear_sum_assignment(-by_class.T)[1])
 
 

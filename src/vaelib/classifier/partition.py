@@ -32,6 +32,7 @@ class Partition:
     clusters : (N,) each image's cluster, 0 to C − 1.
     sizes : (C,) how many images each cluster was to hold.
     sizes_are : "given", "equal" or "estimated".
+    log_p : (N, C) the log-probability with which each image belongs to each cluster.
     cut : the normalised cut before the last step, from 0 for separate clusters to C for none.
     agreement : the share of images on which the other starts agree with this one.
     """
@@ -39,6 +40,7 @@ class Partition:
     clusters: Tensor
     sizes: Tensor
     sizes_are: str
+    log_p: Tensor
     cut: float
     agreement: float
 
@@ -90,7 +92,8 @@ def partition(
             (clusters, cut, agreement), sizes_are = free, "estimated"
             wanted = counts.float()
     clusters = refine(graph, clusters, wanted)
-    return Partition(clusters, wanted, sizes_are, cut, agreement)
+    log_p = membership(graph, clusters, wanted)
+    return Partition(clusters, wanted, sizes_are, log_p, cut, agreement)
 
 
 def threshold_dynamics(
@@ -129,6 +132,15 @@ def refine(graph: Graph, clusters: Tensor, sizes: Tensor) -> Tensor:
             break
         clusters = moved
     return clusters
+
+
+def membership(graph: Graph, clusters: Tensor, sizes: Tensor) -> Tensor:
+    """Return the log-probability with which each image belongs to each cluster: (N,) → (N, C).
+
+    An image belongs to the clusters as far as they diffuse to it.
+    """
+    scores = diffuse(graph, F.one_hot(clusters, len(sizes)).float(), TIMES[1])
+    return sinkhorn(scores.clamp_min(1e-6), sizes).log()
 
 
 def sinkhorn(scores: Tensor, sizes: Tensor, iterations: int = 20) -> Tensor:
