@@ -17,7 +17,7 @@ ACTIVE_VARIANCE = 0.01  # the usual threshold: Burda, Grosse & Salakhutdinov 201
 
 
 @torch.inference_mode()
-def encode(model: VAE, images: Tensor, batch_size: int = 1000) -> Normal:
+def encode(model: VAE, images: Tensor, batch_size: int = 200) -> Normal:
     """Return the approximate posterior q_φ(z|x) of images: uint8 (N, 28, 28) → Normal (N, Z).
 
     Its `mean` and `stddev` are float32 tensors on the CPU. Raises ValueError where there are no

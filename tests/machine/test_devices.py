@@ -203,7 +203,7 @@ from vaelib._machine import devices
 if {call}:
     devices.return_large_arrays()
 torch.ones(5_000_000)  # 20 MB: from now on the C library keeps what is smaller, if it may
-tensors = [torch.ones(500_000) for _ in range(80)]  # 160 MB
+tensors = [torch.ones(1_000_000) for _ in range(40)]  # 160 MB
 kept = tensors[::2]
 del tensors
 status = open("/proc/self/status").read()

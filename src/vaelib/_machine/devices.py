@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 LEAST_GAIN = 1.2
 
 M_MMAP_THRESHOLD = -3  # in GNU's malloc.h
-LARGE = 2**21  # bytes: more than the arrays of a training step, whose memory is used again at once
+LARGE = 3 * 2**20  # bytes: more than the arrays of a training step, which are needed again at once
 
 
 def best_device() -> torch.device:

@@ -183,7 +183,7 @@ def pseudo_label_maps(
 
     A point of class −1 has no label yet, and is grey and small.
     """
-    figure = Figure(figsize=(3.7 * len(pseudo_labels), 4.4), layout="constrained")
+    figure = Figure(figsize=(3.7 * len(pseudo_labels), 4.6), layout="constrained")
     axes = figure.subplots(1, len(pseudo_labels), squeeze=False)[0]
     embedding = np.asarray(embedding)
     for ax, (name, labels) in zip(axes, pseudo_labels.items(), strict=True):
@@ -191,6 +191,7 @@ def pseudo_label_maps(
         ax.scatter(*embedding[labels < 0].T, s=3, color=PALE, linewidths=0)
         known = labels >= 0
         draw_classes(ax, embedding[known], labels[known], classes, size=7, fontsize=12)
+        ax.set_aspect("equal", adjustable="datalim")  # all boxes stay of one size
         ax.set_title(name, weight="normal")
     title_above(figure, title)
     return figure
