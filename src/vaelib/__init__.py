@@ -5,9 +5,10 @@ A room for each notebook: `vaelib.data`, `vaelib.vae`, `vaelib.latent`, `vaelib.
 
 import os
 
-# before torch is there: its threads wait for each other in short turns, or one busy program
-# beside it would make an epoch take three times as long (GNU's OpenMP; others ignore it)
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# before torch is there: how long its threads spin before they sleep (GNU's OpenMP). With the default
+# one busy program beside them makes an epoch take twenty times as long, with this four times. Less
+# would cost them a fifth where they are alone, since waking takes long.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from vaelib.data import load, load_folder, to_pixels
 from vaelib.latent import encode

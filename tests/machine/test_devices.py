@@ -187,7 +187,7 @@ def test_one_thread_computes_for_a_while_and_then_as_many_as_before():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere, OpenMP is not GNU's.")
-@pytest.mark.parametrize(("chosen", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+@pytest.mark.parametrize(("chosen", "expected"), [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
 def test_threads_wait_for_each_other_in_short_turns(chosen, expected):
     """OpenMP itself is asked, since it reads the variable but once, when it is loaded."""
     _, told = in_a_process_of_its_own("import vaelib", OMP_DISPLAY_ENV="VERBOSE", **chosen)
