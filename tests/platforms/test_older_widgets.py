@@ -67,8 +67,11 @@ def pictures(browser, cell):
 def test_both_panels_are_live_and_still(address, tmp_path):
     with chromium(tmp_path / "chromium") as browser, screenshot_on_failure(browser, "widgets-7"):
         browser.get(address)
-        idle = "return window.Jupyter?.notebook?.kernel?.is_connected() ?? false"
-        wait(browser, 60, lambda b: b.execute_script(idle), "a kernel")
+        # the widgets' extension may come after the kernel, and a widget shown before it is lost
+        ready = """
+            const kernel = window.Jupyter?.notebook?.kernel;
+            return Boolean(kernel?.is_connected() && kernel.widget_manager);"""
+        wait(browser, 60, lambda b: b.execute_script(ready), "a kernel and its widgets")
         browser.execute_script("Jupyter.notebook.execute_all_cells()")
         handles = wait(
             browser,
