@@ -6,8 +6,8 @@ A room for each notebook: `vaelib.data`, `vaelib.vae`, `vaelib.latent`, `vaelib.
 import os
 
 # before torch is there: how long its threads spin before they sleep (GNU's OpenMP). By default one
-# busy program beside them makes an epoch take twenty times as long, with this four times. Less of
-# it would cost them a fifth where they are alone, since waking takes long.
+# busy program beside them makes an epoch take twenty times as long or longer, with this four times.
+# Less of it would cost them a fifth where they are alone, since waking takes long.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from vaelib.data import load, load_folder, to_pixels

@@ -85,3 +85,14 @@ def test_what_the_notebooks_took_is_summed_up():
     assert "peak_gb_03_latent" not in numbers
     assert numbers["seconds_cell_02_20"] == 15
     assert "seconds_cell_01_01" not in numbers
+
+
+def test_a_ratio_does_not_outlive_the_measurement_that_gives_none(tmp_path, monkeypatch):
+    """Where ours is not as good any more, the seconds are new and no ratio stands beside them."""
+    monkeypatch.setenv("VAELIB_FIGURES", str(tmp_path))
+    monkeypatch.setitem(benchmark.PARTS, "quality", lambda *_: {"seconds_original": 2.0})
+    file = tmp_path / "benchmark.json"
+    file.write_text('{"time_to_original_quality_best": 15, "seconds_import": 0.5}')
+    benchmark.main(small=False, only=("quality",))
+    assert json.loads(file.read_text()) == {"seconds_import": 0.5, "seconds_original": 2.0}
+    assert [path.name for path in tmp_path.iterdir()] == ["benchmark.json"]  # and no picture

@@ -94,7 +94,8 @@ def elbo_per_image(model: VAE, images: Tensor, seed: int = EVALUATION_SEED) -> E
     device = next(model.parameters()).device
     model.eval()
     generator = torch.Generator(device).manual_seed(seed)
-    parts = [elbo(model, to_pixels(batch.to(device)), generator) for batch in images.split(200)]
+    batches = images.split(200)  # small enough for the processor's cache
+    parts = [elbo(model, to_pixels(batch.to(device)), generator) for batch in batches]
     return ElboTerms(*(torch.cat(term).cpu() for term in zip(*parts, strict=True)))
 
 
