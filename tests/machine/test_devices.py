@@ -231,7 +231,7 @@ below = [torch.ones(600_000) for _ in range(30)]  # fills the heap: what follows
 for step in range(110):
     if step == 10:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    arrays = [torch.ones(size) for size in range(50_000, 650_000, 50_000)]  # 15.6 MB in all
+    arrays = [torch.ones(size) for size in range(50_000, 450_000, 50_000)]  # 7.2 MB in all
     del arrays
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """

@@ -18,7 +18,7 @@ LEAST_GAIN = 1.2
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # in GNU's malloc.h
 LARGE = 3 * 2**20  # bytes: more than the arrays of a training step, which are needed again at once
-KEPT = 16 * 2**20  # bytes: what a step frees at the end of the heap, and the next one takes again
+KEPT = 8 * 2**20  # bytes: what a step frees at the end of the heap, and the next one takes again
 
 
 def best_device() -> torch.device:
@@ -165,7 +165,7 @@ def return_large_arrays() -> None:
 
     GNU's C library would raise the size from which on it does that, and keep what is smaller in
     heaps, one for each thread, in pieces that nobody uses any more. What lies free at the end of a
-    heap stays there up to 16 MB: to fetch it again, page by page, costs a training a twentieth.
+    heap stays there up to 8 MB: to fetch it again, page by page, costs a training a twentieth.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
