@@ -1,12 +1,20 @@
 """The experiment: which labels a method sees, how it is scored, where it runs."""
 
+import threading
+
 import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from vaelib.classifier import few_labels, half_width, label_counts, learning_curve
+from vaelib.classifier import (
+    few_labels,
+    half_width,
+    label_counts,
+    learning_curve,
+    learning_curves,
+)
 from vaelib.classifier.few_labels import logistic_regression, n_draws
 from vaelib.data import balanced_subset
 
@@ -100,6 +108,15 @@ def test_its_two_threads_give_the_numbers_of_one(method, curve):
         assert scores == one_by_one
     with joblib.parallel_config("threading", n_jobs=3):
         assert learning_curve(method, train, SIZES) == curve
+
+
+def test_several_methods_run_side_by_side_and_keep_their_numbers(method, curve):
+    curves = learning_curves({"fit": method, "draw": lambda _, seed: seed}, LABELS["train"], SIZES)
+    assert curves == {"fit": curve, "draw": {n: [*range(len(curve[n]))] for n in SIZES}}
+    met = threading.Barrier(2, timeout=20)
+    waiting = dict.fromkeys(("one", "other"), lambda rows, seed: len(rows) + met.wait() // 2)
+    curves = learning_curves(waiting, LABELS["train"], (6,), {6: 1})
+    assert curves == {"one": {6: [6]}, "other": {6: [6]}}
 
 
 def test_a_dask_cluster_gives_the_same_numbers(method, curve):

@@ -3,6 +3,7 @@
 from vaelib.classifier.few_labels import (
     label_counts,
     learning_curve,
+    learning_curves,
     logistic_regression,
 )
 from vaelib.classifier.graph import Graph, diffuse, neighbour_graph
@@ -32,6 +33,7 @@ __all__ = [
     "label_counts",
     "label_spreading",
     "learning_curve",
+    "learning_curves",
     "logistic_regression",
     "matched",
     "merge",

@@ -58,22 +58,33 @@ def learning_curve(
     to be `n_draws`. Two threads share the fits; inside `joblib.parallel_config` another backend
     does, with the same numbers (tested with Dask).
     """
+    return learning_curves({"": method}, labels, sizes, draws)[""]
+
+
+def learning_curves(
+    methods: Mapping[str, Method],
+    labels: Tensor,
+    sizes: Sequence[int],
+    draws: Mapping[int, int] | None = None,
+) -> dict[str, Curve]:
+    """Return the `learning_curve` of each method: no thread waits while another has fits left."""
     tasks = [
-        (n, seed)
+        (name, n, seed)
         for n in sorted(sizes, reverse=True)  # no thread has a long task left at the end
+        for name in methods
         for seed in range((draws or {}).get(n, n_draws(n, len(labels))))
     ]
-    curve: Curve = {n: [] for n in sizes}
+    curves: dict[str, Curve] = {name: {n: [] for n in sizes} for name in methods}
     with one_thread(), quick_collection():  # the tasks run side by side, not the sums within one
         # None leaves it to the configuration, whose number is 1 or None where there is none
         configured = joblib.parallel.get_active_backend()[1] not in (None, 1)
         accuracies = joblib.Parallel(
             n_jobs=None if configured else 2, prefer="threads", return_as="generator"
-        )(joblib.delayed(_score)(method, labels, *task) for task in tasks)
-        for done, ((n, _), accuracy) in enumerate(zip(tasks, accuracies, strict=True), start=1):
-            curve[n].append(accuracy)
+        )(joblib.delayed(_score)(methods[name], labels, *task) for name, *task in tasks)
+        for done, ((name, n, _), accuracy) in enumerate(zip(tasks, accuracies, strict=True), 1):
+            curves[name][n].append(accuracy)
             show_progress(done, len(tasks), "fits")
-    return curve
+    return curves
 
 
 def _score(method: Method, labels: Tensor, n_labels: int, seed: int) -> float:
