@@ -72,8 +72,8 @@ def test_both_panels_are_live_and_still(address, tmp_path):
             const kernel = window.Jupyter?.notebook?.kernel;
             return Boolean(kernel?.is_connected() && kernel.widget_manager);"""
         wait(browser, 60, lambda b: b.execute_script(ready), "a kernel and its widgets")
-        # at its start it asks the kernel for widgets, then draws all cells again, without those
-        # shown meanwhile; answers come in turn, and after the second this is over
+        # at its start the manager asks the kernel for widgets, then draws all cells again, without
+        # those shown meanwhile; answers come in turn, so when a second one is here, that is over
         browser.execute_async_script("""
             const manager = Jupyter.notebook.kernel.widget_manager;
             manager._loadFromKernel().then(arguments[0]);""")

@@ -67,7 +67,7 @@ def learning_curves(
     sizes: Sequence[int],
     draws: Mapping[int, int] | None = None,
 ) -> dict[str, Curve]:
-    """Return the `learning_curve` of each method: no thread waits while another has fits left."""
+    """Return the `learning_curve` of each method, by name; no thread idles while fits are left."""
     tasks = [
         (name, n, seed)
         for n in sorted(sizes, reverse=True)  # no thread has a long task left at the end
